@@ -1,0 +1,199 @@
+"""The command line: arguments to calls, and every error to a sentence and an exit code, once, here."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import ConfigurationError, PipelineError, StorageTrouble
+from pipeline.settings import STAGE_NAMES
+
+if TYPE_CHECKING:
+    from pipeline.workplace import Workplace
+
+INTERRUPTED = 130
+DEFECT = 3
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Carry out a command and return its exit code: 0 pass, 1 fail, 2 usage or settings, 3 could not tell, 130 interrupted."""
+    parser = _parser()
+    own, _, behind = _split(arguments)
+    try:
+        options = parser.parse_args(own)
+        options.behind = tuple(behind)
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
+    except SystemExit as exit_request:
+        # argparse ends the process by itself for --help and for a usage error (2, as in our own contract).
+        return exit_request.code if isinstance(exit_request.code, int) else 2
+    except PipelineError as error:
+        sys.stderr.write(f"pipeline: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("pipeline: interrupted\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nobody left to tell, and a flush at exit must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DEFECT
+    except OSError as error:
+        sys.stderr.write(f"pipeline: {StorageTrouble(f'{error.filename or "A file"}: {error.strerror or error}.')}\n")
+        return DEFECT
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], str, list[str]]:
+    every = list(arguments)
+    if "--" in every:
+        cut = every.index("--")
+        return every[:cut], "--", every[cut + 1 :]
+    return every, "", []
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pipeline", description="A DevSecOps pipeline whose green runs are proof.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, call: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=call)
+        return sub
+
+    run = add("run", _run, "Run stages and what they need; without a name, all of them. Arguments behind -- go to the stages.")
+    run.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(STAGE_NAMES))
+    add("stages", _stages, "List the stages in their order with what each needs.")
+    config = add("config", _config, "Show every effective setting and where its value comes from.")
+    config.add_argument("--json", action="store_true", help="as JSON")
+    add("verdict", _verdict, "Show the verdict of the last run's report and exit by it (for the last job of a workflow).")
+    engine = add("engine", _engine, "The container engine: status, start, or stop the one that the pipeline has started.")
+    engine.add_argument("action", choices=("status", "start", "stop"))
+    add("registry", _registry, "Serve the rehearsal registry until interrupted.")
+    add("base-lock", _base_lock, "Renew the lock of the base images' Debian packages.")
+    add("clean", _clean, "Remove what earlier runs of this checkout left in the container engine.")
+    return parser
+
+
+def _place() -> Workplace:
+    from pipeline.workplace import Workplace  # noqa: PLC0415 - keeps --help and usage errors fast
+
+    return Workplace(_root(), os.environ, _run_id())
+
+
+def _root() -> Path:
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "pyproject.toml").exists():
+            return folder
+    raise ConfigurationError("There is no pyproject.toml here or in any folder above.", advice="Change to your project first.")
+
+
+def _run_id() -> str:
+    return f"{os.getpid()}-{os.urandom(6).hex()}"
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pipeline.core.verdict import EXIT_CODES, worst  # noqa: PLC0415
+    from pipeline.interrupts import as_keyboard_interrupt  # noqa: PLC0415
+    from pipeline.run import Run, each  # noqa: PLC0415
+    from pipeline.settings_values import nearest  # noqa: PLC0415
+    from pipeline.stages.registry import pipeline_stages  # noqa: PLC0415
+    from pipeline.workplace import Workplace  # noqa: PLC0415
+
+    run_id = _run_id()
+    live = "--url" in options.behind
+    place = Workplace(_root(), os.environ, run_id, reports="reports/live" if live else "")
+    stages = pipeline_stages(place.settings.project.required)
+    names = tuple(stage.name for stage in stages)
+    for name in options.stages:
+        if name not in names:
+            raise ConfigurationError(f"There is no stage {name!r}{nearest(name, names)}.")
+    asked = tuple(options.stages) or names
+    as_keyboard_interrupt()
+    run = Run(place, stages, run_id)
+    planned = run.begin(asked)
+    try:
+        each(run, asked if live else planned, frozenset(asked), options.behind)
+    finally:
+        run.close()
+    statuses = {result.name: result.status for result in run.report().results}
+    relevant = options.stages or place.settings.project.required
+    return EXIT_CODES[worst(statuses[name] for name in relevant)]
+
+
+def _stages(options: argparse.Namespace) -> int:
+    del options
+    from pipeline.stages.registry import pipeline_stages  # noqa: PLC0415
+
+    place = _place()
+    for stage in pipeline_stages(place.settings.project.required):
+        needs = f"  (needs {', '.join(stage.needs)})" if stage.needs else ""
+        print(f"{stage.name:<8} {stage.summary}{needs}")
+    return 0
+
+
+def _config(options: argparse.Namespace) -> int:
+    from pipeline.settings_loading import effective  # noqa: PLC0415
+
+    values = effective(_place().settings)
+    if options.json:
+        print(json.dumps({name: {"value": value, "source": source} for name, value, source in values}, indent=2))
+        return 0
+    width = max(len(name) for name, _, _ in values)
+    for name, value, source in values:
+        print(f"{name:<{width}} = {json.dumps(value, ensure_ascii=False)}  ({source})")
+    return 0
+
+
+def _verdict(options: argparse.Namespace) -> int:
+    del options
+    from pipeline.core.stage import Status  # noqa: PLC0415
+    from pipeline.core.verdict import EXIT_CODES  # noqa: PLC0415
+
+    path = _place().store.reports / "pipeline.json"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        verdict = Status(document["verdict"])
+        stages = [(stage["name"], stage["status"], stage["reasons"]) for stage in document["stages"]]
+    except FileNotFoundError:
+        raise ConfigurationError("There is no report yet.", advice="Run the pipeline first.") from None
+    except (ValueError, KeyError, TypeError):
+        raise ConfigurationError(f"{path.name} is not a report of the pipeline, or is damaged.") from None
+    for name, status, reasons in stages:
+        print(f"{name:<8} {status}" + ("" if status == "pass" else f": {' '.join(reasons)}"))
+    print(f"verdict: {verdict}")
+    return EXIT_CODES[verdict]
+
+
+def _engine(options: argparse.Namespace) -> int:
+    from pipeline import engine_commands  # noqa: PLC0415
+
+    return engine_commands.carry_out(options.action, _place())
+
+
+def _registry(options: argparse.Namespace) -> int:
+    del options
+    from pipeline import registry_opening  # noqa: PLC0415
+
+    return registry_opening.serve(_place())
+
+
+def _base_lock(options: argparse.Namespace) -> int:
+    del options
+    from pipeline import base_images  # noqa: PLC0415
+
+    return base_images.renew_lock(_place())
+
+
+def _clean(options: argparse.Namespace) -> int:
+    del options
+    place = _place()
+    removed = place.ports.engine().remove_leftovers(place.ownership)
+    for name in removed:
+        print(f"removed {name}")
+    print(f"{len(removed)} left-overs removed")
+    return 0

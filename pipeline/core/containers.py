@@ -1,0 +1,231 @@
+"""Container engines and registries as the stages see them: values, and the Protocols that adapters fulfil.
+
+Images are named by id (the digest of their configuration) inside an engine and by manifest digest in a registry; the two are never
+mixed, and a tag is only ever a label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+OWNER_LABEL = "pipeline.owner"
+"""The label of everything that a run starts or makes in an engine; its value says whose it is (see :class:`Ownership`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ownership:
+    """Whose a container, network or image is: the checkout (a digest of its path, not the path) and the run."""
+
+    checkout: str
+    run: str
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that mark it."""
+        return {OWNER_LABEL: self.checkout, "pipeline.run": self.run}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """A layer of an image as its history tells: what made it, and its uncompressed size in bytes."""
+
+    created_by: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image as the engine describes it. ``configuration`` is the engine's own ``Config`` object."""
+
+    id: str
+    size_bytes: int
+    layers: tuple[Layer, ...]
+    user: str
+    labels: Mapping[str, str]
+    architecture: str
+    configuration: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """A classic build: ``context`` is a tar file. The network is off unless ``network`` says otherwise."""
+
+    context: Path
+    dockerfile: str
+    tag: str
+    arguments: Mapping[str, str]
+    labels: Mapping[str, str]
+    timeout_s: float
+    network: str = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerRequest:
+    """A hardened container: read-only root, no capability, no new privileges, limits, one port on loopback.
+
+    ``image`` is an image id. The host's port is chosen by the system. ``secrets`` are environment values that must never be
+    shown; they are given to the container like ``environment``.
+    """
+
+    image: str
+    name: str
+    port: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    memory_mb: int = 128
+    cpus: float = 1.0
+    pids: int = 64
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerState:
+    """``status`` is the engine's word (running, exited, …). ``exit_code`` counts only when it has exited."""
+
+    status: str
+    exit_code: int
+    out_of_memory: bool
+    health: str
+
+
+class Container(Protocol):
+    """A container that was started by us."""
+
+    @property
+    def id(self) -> str:
+        """The engine's id of it."""
+        ...
+
+    @property
+    def base_url(self) -> str:
+        """``http://127.0.0.1:<port>``, the port being the one that the system chose."""
+        ...
+
+    def state(self) -> ContainerState:
+        """What it does now."""
+        ...
+
+    def logs(self) -> str:
+        """All that it wrote, both streams."""
+        ...
+
+    def inspect(self) -> dict[str, Any]:
+        """The engine's own answer, with the values of secrets masked."""
+        ...
+
+    def stop(self, timeout_s: float) -> ContainerState:
+        """SIGTERM, wait at most so long, then SIGKILL; the state after that (137 is a kill)."""
+        ...
+
+    def remove(self) -> None:
+        """Kill it if it runs, and forget it. Never raises for one that is gone."""
+        ...
+
+
+class ContainerEngine(Protocol):
+    """A container engine. Every method raises EngineTrouble when the engine does not do its part."""
+
+    @property
+    def name(self) -> str:
+        """What engine it is, like ``docker``."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+        ...
+
+    def build(self, request: BuildRequest) -> tuple[str, str]:
+        """Build; the image id and the build's log. Raises TargetFault, with the log, when the recipe is at fault."""
+        ...
+
+    def load(self, archive: Path) -> None:
+        """Load a docker-archive."""
+        ...
+
+    def image(self, reference: str) -> Image | None:
+        """The image with this id or tag, or none."""
+        ...
+
+    def export(self, reference: str, target: Path) -> None:
+        """Write the image as a docker-archive (``docker save``) to ``target``."""
+        ...
+
+    def tag(self, image: str, reference: str) -> None:
+        """Give an image a name of its own."""
+        ...
+
+    def start(self, request: ContainerRequest) -> Container:
+        """Create and start a hardened container."""
+        ...
+
+    def push(self, reference: str, credentials: Mapping[str, str]) -> str:
+        """Push a tagged image; the manifest digest that the registry confirmed. Raises RegistryTrouble."""
+        ...
+
+    def pull(self, reference: str, credentials: Mapping[str, str]) -> str:
+        """Pull by ``name@digest``; the image id. Raises RegistryTrouble."""
+        ...
+
+    def remove_leftovers(self, ownership: Ownership) -> Sequence[str]:
+        """Remove the containers and networks of this checkout's earlier runs; what was removed."""
+        ...
+
+    def close(self) -> None:
+        """Give its sockets back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A manifest as a registry holds it: its exact bytes, media type and digest (``sha256:…``)."""
+
+    digest: str
+    media_type: str
+    body: bytes
+
+
+class Registry(Protocol):
+    """One repository of a registry, spoken to over its HTTP API. Every method raises RegistryTrouble."""
+
+    @property
+    def reference(self) -> str:
+        """``host/repository`` as an engine needs it."""
+        ...
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether this is the loopback rehearsal and not a registry that anybody pulls from."""
+        ...
+
+    @property
+    def credentials(self) -> Mapping[str, str]:
+        """What an engine needs to push (``username``, ``password``), or nothing."""
+        ...
+
+    def manifest(self, reference: str) -> Manifest | None:
+        """The manifest with this tag or digest, its body verified against the digest; none when there is none."""
+        ...
+
+    def put_manifest(self, tag: str, manifest: Manifest) -> None:
+        """Give the same bytes another tag."""
+        ...
+
+    def verify_blobs(self, manifest: Manifest) -> int:
+        """Read back every blob that the manifest names and compare its digest and size; the number of bytes read."""
+        ...
+
+
+class Registries(Protocol):
+    """Opens the registry that the settings name, or the rehearsal."""
+
+    def open(self) -> Registry:
+        """The repository to push to."""
+        ...
+
+    def current_release(self) -> str | None:
+        """``host/repository@sha256:…`` of what was last released from this checkout to this registry, or none."""
+        ...

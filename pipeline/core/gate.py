@@ -1,0 +1,55 @@
+"""Conditions that a stage's result must meet, each printed as what is allowed against what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.core.finding import Finding, Severity, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One condition: ``what`` is measured, what is ``allowed``, what was ``found``, and whether that is enough."""
+
+    what: str
+    allowed: str
+    found: str
+    passed: bool
+
+    @property
+    def sentence(self) -> str:
+        """The gate as a full sentence for a report's reasons."""
+        return f"{self.what}: allowed {self.allowed}, found {self.found}."
+
+
+def findings_gate(findings: Sequence[Finding], *, what: str, fail_on: Severity) -> Gate:
+    """No new finding may be one that counts (see :func:`pipeline.core.finding.weighed`)."""
+    counted = [f for f in findings if f.state is State.NEW and f.counted]
+    return Gate(what=f"{what} of severity {fail_on} or worse", allowed="0", found=str(len(counted)), passed=not counted)
+
+
+def floor_gate(value: float, floor: float, *, what: str, unit: str = "", digits: int = 2) -> Gate:
+    """``value`` may not lie below ``floor``. What is compared is the value itself, never its rounded form."""
+    shown = f"{value:.{digits}f}"
+    if value < floor and shown == f"{floor:.{digits}f}":
+        # Rounding must not print "allowed 95.00, found 95.00" beside a failure.
+        shown = repr(value)
+    return Gate(what=what, allowed=f"at least {floor:.{digits}f}{unit}", found=f"{shown}{unit}", passed=value >= floor)
+
+
+def count_gate(count: int, least: int, *, what: str) -> Gate:
+    """At least ``least`` of something."""
+    return Gate(what=what, allowed=f"at least {least}", found=str(count), passed=count >= least)
+
+
+def ceiling_gate(value: float, most: float, *, what: str, unit: str = "", digits: int = 2) -> Gate:
+    """``value`` may not lie above ``most``."""
+    return Gate(
+        what=what, allowed=f"at most {most:.{digits}f}{unit}", found=f"{value:.{digits}f}{unit}", passed=value <= most
+    )
+
+
+def check_gate(passed: bool, *, what: str, allowed: str, found: str) -> Gate:
+    """A condition that is not a number."""
+    return Gate(what=what, allowed=allowed, found=found, passed=passed)

@@ -1,0 +1,142 @@
+"""Virtual environments for the tools, made by uv from hashed lock files, once for each content.
+
+They are made here and not by Nox because Nox makes a session's environment before it calls the session: when that fails the stage
+could not report it. The folder's name is a digest of everything that decides its content, and a marker is written last, so a
+half-made environment of a killed run is never used.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pipeline.core.lock import REMEDY, parse_lock
+from pipeline.core.ports import Outcome, ProcessRunner, Progress, Request, ToolEnvironment
+from pipeline.errors import ConfigurationError, EnvironmentTrouble
+from pipeline.execution.package_index import uv_environment
+
+_LAYOUT = "1"
+_TIMEOUT_S = 900.0
+
+
+class UvEnvironments:
+    """Environments below ``folder`` for the Python that ``python`` names (like ``3.13``), if this machine has it."""
+
+    def __init__(
+        self, folder: Path, processes: ProcessRunner, progress: Progress, *, python: str, environ: Mapping[str, str]
+    ) -> None:
+        self._folder = folder
+        self._processes = processes
+        self._progress = progress
+        self._wanted = python
+        self._variables = uv_environment(environ)
+        self._interpreter: tuple[Path, str] | None = None
+
+    @property
+    def interpreter(self) -> tuple[Path, str]:
+        """The interpreter that environments are made from, and its version; the wanted one, else the one that runs this."""
+        if self._interpreter is None:
+            self._interpreter = self._find(self._wanted) or self._find("3")
+        if self._interpreter is None:
+            raise EnvironmentTrouble("No Python was found to make environments with.", advice="Install Python 3.11 or newer.")
+        return self._interpreter
+
+    def ensure(self, title: str, locks: Sequence[Path]) -> ToolEnvironment:
+        """The environment with exactly what ``locks`` name; ``title`` is for people.
+
+        Raises:
+            ConfigurationError: a lock is missing, or holds a requirement without a hash.
+            EnvironmentTrouble: uv could not make it.
+        """
+        contents = [checked_lock(lock) for lock in locks]
+        base, version = self.interpreter
+        digest = hashlib.sha256("\0".join([_LAYOUT, str(base), version, str(self._folder), *contents]).encode()).hexdigest()
+        root = self._folder / f"{title}-{digest[:12]}"
+        marker = root / ".complete"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / f".{root.name}.lock").open("w", encoding="ascii") as guard:
+            # Two sessions of one run may want the same environment at the same moment.
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            if not marker.exists():
+                self._progress.say(f"making the {title} environment (Python {version})")
+                shutil.rmtree(root, ignore_errors=True)
+                self._make(title, root, base, locks)
+                marker.touch()
+        pins = [pin for lock, text in zip(locks, contents, strict=True) for pin in parse_lock(text, lock.name)]
+        return _environment(root, version, {pin.name: pin.version for pin in pins})
+
+    def _make(self, title: str, root: Path, base: Path, locks: Sequence[Path]) -> None:
+        self._uv(title, "venv", "--quiet", "--no-config", "--python", str(base), str(root))
+        wanted = [argument for lock in locks for argument in ("--requirements", str(lock))]
+        self._uv(
+            title, "pip", "install", "--quiet", "--no-config", "--python", str(root / "bin/python"), "--require-hashes", "--no-deps",
+            "--only-binary", ":all:", *wanted,
+        )  # fmt: skip
+
+    def _uv(self, title: str, *arguments: str) -> None:
+        outcome = self._run(title, *arguments)
+        if outcome.exit_code != 0 or outcome.timed_out:
+            raise EnvironmentTrouble(
+                f"The {title} environment could not be made.",
+                why=f"uv says: {outcome.tail(6)}",
+                advice="Check that the package index is reached (pip's index and certificate settings are used).",
+            )
+
+    def _run(self, title: str, *arguments: str) -> Outcome:
+        return self._processes.run(
+            Request(argv=(uv_program(), *arguments), cwd=self._parent(), timeout_s=_TIMEOUT_S, env=self._variables, title=f"making {title}")
+        )
+
+    def _parent(self) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder
+
+    def _find(self, wanted: str) -> tuple[Path, str] | None:
+        outcome = self._run("interpreter", "python", "find", "--no-config", "--no-project", "--no-python-downloads", "--system", wanted)
+        if outcome.exit_code != 0:
+            return None
+        path = Path(outcome.stdout.strip())
+        code = "import platform; print(platform.python_version())"
+        probe = self._processes.run(Request(argv=(str(path), "-I", "-c", code), cwd=self._parent(), timeout_s=60))
+        return (path, probe.stdout.strip()) if probe.exit_code == 0 else None
+
+
+def checked_lock(lock: Path) -> str:
+    """The text of a lock file in which every requirement is pinned and has a hash.
+
+    Raises:
+        ConfigurationError: it is missing, or not such a lock.
+    """
+    try:
+        text = lock.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"The lock file {lock.name} does not exist.",
+            why=f"It is looked for at {lock}.",
+            advice=REMEDY,
+        ) from None
+    parse_lock(text, lock.name)
+    return text
+
+
+def uv_program() -> str:
+    """The uv that came with this package, else the one on the PATH."""
+    try:
+        from uv import find_uv_bin  # noqa: PLC0415 - uv's module is only wanted where uv is used
+
+        return str(find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        found = shutil.which("uv")
+        if found is None:
+            raise EnvironmentTrouble("uv was not found.", advice="Install it: pip install uv") from None
+        return found
+
+
+def _environment(root: Path, version: str, packages: dict[str, str]) -> ToolEnvironment:
+    short = ".".join(version.split(".")[:2])
+    python = root / "bin" / "python"
+    libraries = root / "lib" / f"python{short}" / "site-packages"
+    return ToolEnvironment(root=root, python=python, version=version, site_packages=libraries, packages=packages)

@@ -1,0 +1,42 @@
+"""The one way in which files of ours are written: whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from pipeline.errors import StorageTrouble
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write ``text`` to ``path`` so that a reader, or a crash at any moment, finds the old content or the new one.
+
+    Raises:
+        StorageTrouble: the disk is full, or the place can't be written.
+    """
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files that only their owner reads; reports are for others too.
+        os.chmod(temporary, 0o644)  # nosec B103 - read for all, write for the owner: a report
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise StorageTrouble(
+            f"{path.name} could not be written: {error.strerror or error}.",
+            advice=f"Free space in {path.parent} or make it writable, then run again.",
+        ) from error
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,134 @@
+"""Local processes: the only place that starts one.
+
+Each runs in a session of its own, so that a Ctrl-C at the terminal reaches the runner alone, and the runner stops the whole group.
+A tool that handles SIGINT and exits 0 can therefore never be taken for one that finished.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess  # nosec B404 - the one module that starts processes; always an argument list, never a shell
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+from pipeline.core.ports import Outcome, Progress, Request
+from pipeline.errors import ToolTrouble
+
+INHERITED = (
+    "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SYSTEMROOT", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT",
+    "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
+    "UV_CACHE_DIR", "PYENV_ROOT",
+)  # fmt: skip
+"""What a stage's process gets of the caller's environment; the rest stays out, so that a run does not depend on it."""
+
+_GRACE_S = 5.0
+_BEAT_S = 10.0
+_PR_SET_PDEATHSIG = 1
+# Loaded before any fork: a child between fork and exec must not take the loader's lock.
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class LocalProcesses:
+    """The ProcessRunner of this machine. ``progress`` hears of a process that takes long."""
+
+    def __init__(self, environ: Mapping[str, str], progress: Progress | None = None) -> None:
+        self._inherited = {name: environ[name] for name in INHERITED if name in environ}
+        self._progress = progress
+
+    def run(self, request: Request) -> Outcome:
+        """Run a process to its end.
+
+        Raises:
+            ToolTrouble: it can't be started.
+            KeyboardInterrupt: the run was interrupted; the process and all that it started have been stopped.
+        """
+        started = time.monotonic()
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as given:
+            given.write(request.stdin.encode("utf-8", "surrogateescape"))
+            given.seek(0)
+            try:
+                process = subprocess.Popen(  # nosec B603 - an argument list, no shell
+                    request.argv, cwd=request.cwd, env=self._environment(request), stdin=given, stdout=out, stderr=err,
+                    start_new_session=True, preexec_fn=_die_with_parent if _LIBC is not None else None,
+                )  # fmt: skip
+            except OSError as error:
+                raise ToolTrouble(
+                    f"{Path(request.argv[0]).name} could not be started: {error.strerror or error}."
+                ) from error
+            try:
+                timed_out = not self._wait(process, request, started)
+            finally:
+                # Also after a normal end: what it left running in its group has no business staying.
+                stop_group(process)
+            return Outcome(
+                exit_code=process.returncode, stdout=_text(out), stderr=_text(err),
+                duration_s=time.monotonic() - started, timed_out=timed_out,
+            )  # fmt: skip
+
+    def _environment(self, request: Request) -> dict[str, str]:
+        merged: dict[str, str | None] = {**self._inherited, **request.env}
+        return {name: value for name, value in merged.items() if value is not None}
+
+    def _wait(self, process: subprocess.Popen[bytes], request: Request, started: float) -> bool:
+        """Whether it ended within its time; says now and then that it is still at work."""
+        while True:
+            left = request.timeout_s - (time.monotonic() - started)
+            if left <= 0:
+                return False
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=min(left, _BEAT_S))
+                return True
+            if self._progress is not None and request.title:
+                self._progress.say(f"{request.title}: {time.monotonic() - started:.0f} s so far")
+
+
+def stop_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process and everything in its group: SIGTERM, a few seconds, SIGKILL."""
+    _signal_group(process.pid, signal.SIGTERM)
+    try:
+        process.wait(timeout=_GRACE_S)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        _signal_group(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def start_detached(argv: list[str], log: Path, env: Mapping[str, str] | None = None) -> int:
+    """Start a process that outlives this one (a daemon), its output to ``log``; returns its pid.
+
+    Raises:
+        ToolTrouble: it can't be started.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with log.open("ab") as file:
+            process = subprocess.Popen(  # nosec B603 - an argument list, no shell
+                argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True, cwd="/", env=env,
+            )  # fmt: skip
+    except OSError as error:
+        raise ToolTrouble(f"{argv[0]} could not be started: {error.strerror or error}.") from error
+    return process.pid
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _die_with_parent() -> None:
+    """In the child, before it becomes the tool: end when the runner ends, even by SIGKILL (prctl(2), PR_SET_PDEATHSIG)."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # type: ignore[union-attr]  # only passed where it is there
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "backslashreplace")

@@ -1,0 +1,66 @@
+"""One run at a time in a checkout; the second is told who holds it.
+
+The lock is the kernel's (flock), so it ends with its holder however that ends, and a left-over file means nothing. Processes of
+one run (the workers of ``nox -j``) share it: they carry the same run id.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+from pipeline.errors import ConfigurationError
+
+
+class RunLock:
+    """Held from :meth:`acquire` until the process ends or :meth:`release`."""
+
+    def __init__(self, path: Path, run_id: str) -> None:
+        self._path = path
+        self._run_id = run_id
+        self._file: IO[str] | None = None
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises:
+            ConfigurationError: another run holds it; the message names its pid.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # Opened without truncating: the content belongs to whoever holds the lock.
+        file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            run_id, pid = _holder(file)
+            if run_id != self._run_id:
+                file.close()
+                raise ConfigurationError(
+                    f"Another run is at work in this checkout (pid {pid or 'unknown'}).",
+                    advice="Wait until it has ended, or use another checkout.",
+                ) from None
+            fcntl.flock(file, fcntl.LOCK_SH)
+        else:
+            file.truncate(0)
+            file.write(f"{self._run_id} {os.getpid()}\n")
+            file.flush()
+            # Shared from here on, so that the same run's other processes can join; strangers ask for it exclusively.
+            fcntl.flock(file, fcntl.LOCK_SH)
+        self._file = file
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _holder(file: IO[str]) -> tuple[str, str]:
+    file.seek(0)
+    with contextlib.suppress(ValueError):
+        run_id, pid = file.read().split()
+        return run_id, pid
+    return "", ""

@@ -1,0 +1,94 @@
+"""The results of a run on disk: one file a stage, each replaced atomically, and the record of the run they belong to."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from pipeline.core.run_record import RunRecord
+from pipeline.core.stage import Artifact, StageResult
+from pipeline.execution.files import sha256_of, write_atomically
+
+
+class ResultStore:
+    """Stage results below ``reports``, and what is remembered between runs below ``state``.
+
+    ``encode`` turns a result into the JSON text of ``result.json`` and ``decode`` reads it back; both are a reporter's and are
+    passed in, because an execution module does not know formats.
+    """
+
+    def __init__(
+        self,
+        reports: Path,
+        state: Path,
+        *,
+        encode: Callable[[StageResult], str],
+        decode: Callable[[str], StageResult | None],
+    ) -> None:
+        self.reports = reports
+        self._state = state
+        self._encode = encode
+        self._decode = decode
+
+    def stage_folder(self, name: str) -> Path:
+        """Where a stage's result and raw outputs lie."""
+        return self.reports / "stages" / name
+
+    def fresh_raw(self, name: str) -> Path:
+        """An empty folder for the stage's raw outputs."""
+        raw = self.stage_folder(name) / "raw"
+        shutil.rmtree(raw, ignore_errors=True)
+        raw.mkdir(parents=True, exist_ok=True)
+        return raw
+
+    def write(self, result: StageResult) -> StageResult:
+        """Put the result in its place, with the digests of every raw file; a result that ran is also remembered."""
+        complete = replace(result, artifacts=self._artifacts(result.name))
+        write_atomically(self.stage_folder(result.name) / "result.json", self._encode(complete))
+        if complete.evidence is not None and not complete.cached:
+            write_atomically(self._state / "previous" / f"{result.name}.json", self._encode(complete))
+        return complete
+
+    def read(self, name: str) -> StageResult | None:
+        """The stage's result, or none when there is none that can be read."""
+        return self._load(self.stage_folder(name) / "result.json")
+
+    def previous(self, name: str) -> StageResult | None:
+        """The stage's last result that ran to its end, of whatever snapshot."""
+        return self._load(self._state / "previous" / f"{name}.json")
+
+    def results(self, names: tuple[str, ...], snapshot: str) -> dict[str, StageResult]:
+        """The results for this snapshot by stage; results for any other are passed over."""
+        found = {name: self.read(name) for name in names}
+        return {name: result for name, result in found.items() if result is not None and result.snapshot == snapshot}
+
+    def write_record(self, record: RunRecord) -> None:
+        """Remember what the current run is about."""
+        write_atomically(self._state / "run.json", msgspec.json.encode(record).decode())
+
+    def read_record(self) -> RunRecord | None:
+        """The current run's record, or none."""
+        path = self._state / "run.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=RunRecord)
+        except (FileNotFoundError, msgspec.MsgspecError):
+            # A record of another version of ours is as good as none: the run writes its own.
+            return None
+
+    def _load(self, path: Path) -> StageResult | None:
+        try:
+            return self._decode(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+
+    def _artifacts(self, name: str) -> tuple[Artifact, ...]:
+        raw = self.stage_folder(name) / "raw"
+        return tuple(
+            Artifact(path=path.relative_to(self.reports).as_posix(), sha256=sha256_of(path))
+            for path in sorted(raw.rglob("*"))
+            if path.is_file() and not path.is_symlink()
+        )

@@ -1,0 +1,19 @@
+"""A polite request to stop, or a closed terminal, ends a run like Ctrl-C: what was started is stopped, the report says so."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+
+def as_keyboard_interrupt() -> None:
+    """From now on SIGTERM and SIGHUP raise KeyboardInterrupt; does nothing outside the main thread, where Python forbids it."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    del frame
+    raise KeyboardInterrupt(signal.Signals(number).name)

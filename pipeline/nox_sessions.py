@@ -1,0 +1,151 @@
+"""The pipeline as Nox sessions: one for each stage, made from the same stage objects that ``pipeline run`` uses.
+
+A noxfile needs two lines::
+
+    from pipeline import nox_sessions
+    nox_sessions.register()
+
+The sessions have no environment of Nox's making (``venv_backend="none"``): the stages make theirs from hashed locks, because a
+session whose environment fails is never called by Nox and could not report it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.core.stage import Status
+from pipeline.errors import ConfigurationError, PipelineError
+from pipeline.interrupts import as_keyboard_interrupt
+from pipeline.stages.context import Stage
+from pipeline.stages.registry import pipeline_stages
+
+if TYPE_CHECKING:
+    import nox
+
+    from pipeline.run import Run
+    from pipeline.workplace import Workplace
+
+RUN_VARIABLE = "PIPELINE_RUN"
+LIVE_OPTION = "--url"
+
+
+def register(extra: Iterable[Stage] = ()) -> None:
+    """Make a Nox session of every stage, ours in order and a project's ``extra`` ones before ``push``.
+
+    Ends the process with code 2 and a clear sentence when the settings can't be used (Nox would print a traceback).
+    """
+    import nox  # noqa: PLC0415 - only a noxfile needs it, and it costs 0.2 s
+
+    # Workers of `nox -j` are processes of their own; the id makes them one run.
+    os.environ.setdefault(RUN_VARIABLE, f"{os.getpid()}-{os.urandom(6).hex()}")
+    try:
+        sessions = _Sessions(Path.cwd(), tuple(extra))
+    except PipelineError as error:
+        refuse(error)
+    live = LIVE_OPTION in sys.argv
+    for stage in sessions.stages:
+        # Against a live deployment there is no image of ours, so nothing needs to be built first.
+        needs = () if live and stage.name == "canary" else stage.needs
+        nox.session(
+            sessions.function(stage),
+            name=stage.name,
+            venv_backend="none",
+            tags=list(stage.tags),
+            requires=list(needs),
+            default=True,
+        )
+
+
+def refuse(error: PipelineError) -> Any:
+    """Say what is wrong and end with the error's exit code."""
+    sys.stderr.write(f"pipeline: {error}\n")
+    raise SystemExit(error.exit_code)
+
+
+class _Sessions:
+    """The state that the session functions of one Nox process share."""
+
+    def __init__(self, root: Path, extra: tuple[Stage, ...]) -> None:
+        from pipeline.workplace import Workplace  # noqa: PLC0415 - after the cheap checks of a noxfile
+
+        self._make: Callable[..., Workplace] = Workplace
+        self._root = root
+        self._extra = tuple(stage.name for stage in extra)
+        self._place = self._workplace()
+        self.stages = pipeline_stages(self._place.settings.project.required, extra)
+        self._run: Run | None = None
+        self._planned: tuple[str, ...] = ()
+
+    def _workplace(self, reports: str = "") -> Workplace:
+        return self._make(
+            self._root, os.environ, os.environ[RUN_VARIABLE], extra_stages=self._extra, reports=reports
+        )
+
+    def function(self, stage: Stage) -> Callable[[nox.Session], None]:
+        """The session's function; its docstring is the help text."""
+
+        def session_function(session: nox.Session) -> None:
+            self._carry_out(session, stage.name)
+
+        session_function.__name__ = session_function.__qualname__ = stage.name
+        session_function.__doc__ = stage.summary
+        return session_function
+
+    def _carry_out(self, session: nox.Session, name: str) -> None:
+        run = None
+        try:
+            run = self._begun(session)
+            asked = _asked(session)
+            result = run.stage(
+                name, reuse=asked is not None and name not in asked, arguments=tuple(session.posargs)
+            )
+        except KeyboardInterrupt:
+            if run is not None:
+                run.interrupt(self._planned)
+            raise
+        except ConfigurationError as error:
+            refuse(error)
+        except PipelineError as error:
+            session.error(str(error))
+        if result.status is not Status.PASS:
+            session.error(f"{name} is {result.status}")
+
+    def _begun(self, session: nox.Session) -> Run:
+        from pipeline.run import Run  # noqa: PLC0415 - only when a stage really runs
+
+        if self._run is None:
+            as_keyboard_interrupt()
+            if LIVE_OPTION in session.posargs:
+                self._place = self._workplace(f"{self._place.settings.reports.folder}/live")
+            run = Run(self._place, self.stages, os.environ[RUN_VARIABLE])
+            self._planned = run.begin(_selected(session, run.names) or (session.name,))
+            self._run = run
+            if not _is_worker(session):
+                atexit.register(run.close)
+        return self._run
+
+
+def _selected(session: nox.Session, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The stages among the sessions that this Nox run has selected.
+
+    Nox tells a session nothing about its siblings, so its runner is asked; where that is another shape, the session stands alone.
+    """
+    manifest = getattr(getattr(session, "_runner", None), "manifest", None)
+    listed = manifest.list_all_sessions() if hasattr(manifest, "list_all_sessions") else ()
+    return tuple(runner.name for runner, selected in listed if selected and runner.name in names)
+
+
+def _asked(session: nox.Session) -> frozenset[str] | None:
+    """The sessions that were named on the command line; none when no names were given, so that everything was asked for."""
+    named = getattr(getattr(getattr(session, "_runner", None), "global_config", None), "sessions", None)
+    return frozenset(named) if named else None
+
+
+def _is_worker(session: nox.Session) -> bool:
+    config = getattr(getattr(session, "_runner", None), "global_config", None)
+    return bool(getattr(config, "parallel_worker", False))

@@ -1,0 +1,266 @@
+"""One run of the pipeline in a checkout: the same object behind a Nox session and the ``pipeline`` command.
+
+It keeps the promise that a report is always true: first every stage's result that does not belong to this snapshot is replaced by
+``not-run``, then each stage replaces its own the moment it ends, and the merged report is made again from those.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.core.plan import Step, ordered, unmet
+from pipeline.core.run_record import Report, RunRecord
+from pipeline.core.snapshot import Snapshot
+from pipeline.core.stage import Examination, StageResult, Status, not_run
+from pipeline.core.verdict import conclude
+from pipeline.errors import ConfigurationError, PipelineError, StorageTrouble, TargetFault
+from pipeline.execution.checkout import altered
+from pipeline.execution.files import write_atomically
+from pipeline.reporters import FORMATS
+from pipeline.stages.context import Context, Stage
+from pipeline.workplace import Workplace
+
+INTERRUPTED = "The run was interrupted before this stage had ended."
+
+
+class Run:
+    """A run of ``stages`` in a workplace. :meth:`begin` comes first; then :meth:`stage` for each; :meth:`finish` is optional."""
+
+    def __init__(self, workplace: Workplace, stages: tuple[Stage, ...], run_id: str) -> None:
+        self._place = workplace
+        self._stages = {stage.name: stage for stage in stages}
+        self._steps = tuple(Step(name=stage.name, needs=stage.needs) for stage in stages)
+        self._run_id = run_id
+        self._snapshot: Snapshot | None = None
+        self._tree = Path()
+        self._record: RunRecord | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All stages in order."""
+        return tuple(self._stages)
+
+    @property
+    def needs(self) -> dict[str, tuple[str, ...]]:
+        """What each stage needs."""
+        return {step.name: step.needs for step in self._steps}
+
+    @property
+    def begun(self) -> bool:
+        """Whether :meth:`begin` has come to its end."""
+        return self._record is not None
+
+    def begin(self, selected: Iterable[str]) -> tuple[str, ...]:
+        """Take the lock and the snapshot, check the settings, and write ``not-run`` for everything selected and its needs.
+
+        Returns the selected stages and their needs, in order.
+
+        Raises:
+            ConfigurationError: something makes the run impossible; nothing has been run.
+        """
+        planned = ordered(self._steps, selected)
+        place = self._place
+        place.lock.acquire()
+        snapshot = place.checkout.snapshot()
+        record = place.record(self._run_id, snapshot, self.names)
+        earlier = place.store.read_record()
+        joined = earlier is not None and earlier.run_id == self._run_id
+        if joined and earlier is not None and earlier.snapshot != snapshot.digest:
+            raise ConfigurationError("Files changed while the run was going on.", advice="Run again when nothing edits them.")
+        for name in planned:
+            self._stages[name].check_settings(place.settings, snapshot)
+        self._snapshot, self._record = snapshot, earlier if joined else record
+        self._reset(planned if not joined else ())
+        self._tree = place.lay_out(snapshot)
+        place.store.write_record(self._record or record)
+        self.merge()
+        return planned
+
+    def stage(self, name: str, *, reuse: bool = False, arguments: tuple[str, ...] = ()) -> StageResult:
+        """Run one stage, or reuse its earlier pass for this snapshot and policy when ``reuse`` allows it.
+
+        Raises:
+            ConfigurationError: the stage can't be run as things are configured; its result says so.
+            KeyboardInterrupt: its result says that the run was interrupted.
+        """
+        stage = self._stages[name]
+        place = self._place
+        results = self._results()
+        if reuse and (kept := self._reusable(stage, results)) is not None:
+            place.console.begin(name)
+            return self._settle(replace(kept, cached=True))
+        missing = unmet(Step(name=name, needs=stage.needs), results)
+        if missing:
+            return self._settle(self._not_run(name, " ".join(missing)))
+        place.console.begin(name)
+        place.store.write(self._not_run(name, INTERRUPTED))
+        with tempfile.TemporaryDirectory(dir=place.scratch, prefix=f"{name}-", ignore_cleanup_errors=True) as scratch:
+            context = self._context(name, Path(scratch), results, arguments)
+            try:
+                result = self._carry_out(stage, context)
+            except KeyboardInterrupt:
+                self._settle(self._not_run(name, INTERRUPTED))
+                raise
+        return self._settle(result)
+
+    def interrupt(self, names: Iterable[str]) -> None:
+        """Say of the stages that have not run that the run was interrupted."""
+        results = self._results()
+        for name in names:
+            if name not in results or results[name].status is Status.NOT_RUN:
+                self._place.store.write(self._not_run(name, "The run was interrupted before this stage began."))
+        self.merge()
+
+    def report(self) -> Report:
+        """The merged report as of now."""
+        if self._record is None:
+            raise ConfigurationError("The run has not begun.")
+        results = self._results()
+        everything = tuple(
+            results.get(name) or self._not_run(name, "This stage has not run for this snapshot.") for name in self.names
+        )
+        return Report(record=self._record, results=everything, finished=self._place.timestamp())
+
+    def merge(self) -> Report:
+        """Write the merged report in every format; one process of the run at a time."""
+        place = self._place
+        place.state.mkdir(parents=True, exist_ok=True)
+        with (place.state / "merge.lock").open("w", encoding="ascii") as guard:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            report = self.report()
+            for file, render in FORMATS.items():
+                write_atomically(place.store.reports / file, place.redact(render(report)))
+        return report
+
+    def close(self) -> None:
+        """Show what came of the run and where its reports are, and give everything back."""
+        if self.begun:
+            report = self.merge()
+            self._place.show_verdict(report)
+        self._place.close()
+
+    def _reset(self, planned: tuple[str, ...]) -> None:
+        """Results of another snapshot or policy are no results of this run; planned stages start as not-run or reusable."""
+        results = self._results()
+        for name in self.names:
+            if name not in results:
+                shutil.rmtree(self._place.store.stage_folder(name), ignore_errors=True)
+                reason = "This stage was selected and has not begun." if name in planned else "This stage was not selected."
+                self._place.store.write(self._not_run(name, reason))
+
+    def _results(self) -> dict[str, StageResult]:
+        record = self._record
+        if record is None:
+            return {}
+        found = self._place.store.results(self.names, record.snapshot)
+        return {name: result for name, result in found.items() if result.policy == record.policy_digest}
+
+    def _reusable(self, stage: Stage, results: dict[str, StageResult]) -> StageResult | None:
+        kept = results.get(stage.name)
+        if kept is None or kept.status is not Status.PASS or self._place.is_old(kept.started):
+            return None
+        if any(results[need].status is not Status.PASS for need in stage.needs if need in results):
+            return None
+        with tempfile.TemporaryDirectory(dir=self._place.scratch) as scratch:
+            context = self._context(stage.name, Path(scratch), results, ())
+            return kept if stage.still_holds(context, kept) else None
+
+    def _context(
+        self, name: str, scratch: Path, results: dict[str, StageResult], arguments: tuple[str, ...]
+    ) -> Context:
+        assert self._snapshot is not None  # nosec B101 - begin() has set it
+        place = self._place
+        return Context(
+            settings=place.settings,
+            snapshot=self._snapshot,
+            tree=self._tree,
+            scratch=scratch,
+            raw=place.store.stage_folder(name) / "raw",
+            state=place.state,
+            ports=place.ports,
+            results=results,
+            previous=place.store.previous(name),
+            arguments=arguments,
+        )
+
+    def _carry_out(self, stage: Stage, context: Context) -> StageResult:
+        """Run the stage and turn what it saw, or the trouble that it met, into a result."""
+        place = self._place
+        place.store.fresh_raw(stage.name)
+        started, clock = place.timestamp(), place.ports.clock.monotonic()
+        result = replace(self._not_run(stage.name, INTERRUPTED), started=started)
+        try:
+            examination = stage.run(context)
+            changed = altered(context.snapshot, context.tree)
+            if changed:
+                raise StorageTrouble(f"The stage changed the snapshot that it was to check: {', '.join(changed[:3])}.")
+            result = _from_examination(result, examination)
+        except TargetFault as fault:
+            result = replace(result, status=Status.FAIL, reasons=(str(fault),))
+        except PipelineError as trouble:
+            result = replace(result, status=Status.INCONCLUSIVE, reasons=(str(trouble),))
+            if isinstance(trouble, ConfigurationError):
+                self._settle(replace(result, duration_s=place.ports.clock.monotonic() - clock))
+                raise
+        except OSError as error:
+            # Not foreseen in the stage, but of the outside world: a full disk, a file that vanished. Never a traceback, never green.
+            reason = f"The stage could not do its work: {error.strerror or error} ({error.filename or 'no file'})."
+            result = replace(result, status=Status.INCONCLUSIVE, reasons=(reason,))
+        except Exception as error:  # pylint: disable=broad-exception-caught  # a defect in a stage is never green either
+            reason = f"The stage broke down, which is a defect of the pipeline: {type(error).__name__}: {error}."
+            place.keep_traceback(stage.name, error)
+            result = replace(result, status=Status.INCONCLUSIVE, reasons=(reason,))
+        return replace(result, duration_s=place.ports.clock.monotonic() - clock)
+
+    def _settle(self, result: StageResult) -> StageResult:
+        """Write a stage's result, show it, and make the merged report again."""
+        masked = replace(result, reasons=tuple(self._place.redact(reason) for reason in result.reasons))
+        written = self._place.store.write(masked)
+        self.merge()
+        self._place.console.end(written)
+        return written
+
+    def _not_run(self, name: str, reason: str) -> StageResult:
+        record = self._record
+        return not_run(
+            name,
+            reason,
+            snapshot=record.snapshot if record else "",
+            policy=record.policy_digest if record else "",
+            command=self._place.command(name),
+        )
+
+
+def _from_examination(result: StageResult, examination: Examination) -> StageResult:
+    status, reasons = conclude(examination)
+    return replace(
+        result,
+        status=status,
+        reasons=reasons,
+        evidence=examination.evidence,
+        gates=examination.gates,
+        findings=examination.findings,
+        tools=examination.tools,
+        metrics=examination.metrics,
+        not_checked=examination.not_checked,
+        suppressions=examination.suppressions,
+    )
+
+
+def each(run: Run, planned: tuple[str, ...], asked: frozenset[str], arguments: tuple[str, ...]) -> None:
+    """Run the planned stages one after the other; a needed stage that nobody asked for is reused where it can be.
+
+    Raises:
+        KeyboardInterrupt: after the report has said so of every stage that was left.
+    """
+    try:
+        for name in planned:
+            run.stage(name, reuse=name not in asked, arguments=arguments)
+    except KeyboardInterrupt:
+        run.interrupt(planned)
+        raise

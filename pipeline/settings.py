@@ -1,0 +1,206 @@
+"""The keys of ``[tool.pipeline]``: their types, defaults and bounds. Reading them is :mod:`pipeline.settings_loading`.
+
+One frozen dataclass a table. A key's ``help`` is what ``pipeline config`` and the README show; ``low`` and ``high`` bound a
+number, ``one_of`` lists the allowed words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.core.finding import Confidence, Severity
+
+STAGE_NAMES = ("lint", "scan", "secrets", "audit", "test", "build", "smoke", "canary", "push")
+"""The nine stages, in the order in which they run (a contract)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusion:
+    """A path (or folder) that a stage need not look at, and why; each is listed in the report's ``not_checked``."""
+
+    path: str
+    reason: str
+
+
+def key(default: Any, help_text: str, *, low: float | None = None, high: float | None = None, one_of: tuple[str, ...] = ()) -> Any:
+    """A dataclass field with what is needed to check a value for it and to explain it."""
+    return field(default=default, metadata={"help": help_text, "low": low, "high": high, "one_of": one_of})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """The keys of ``[tool.pipeline]`` itself."""
+
+    name: str = key("", "the image's and the report's name; default: project.name")
+    version: str = key("", "the version that push tags; default: project.version")
+    service: str = key("service", "the folder that holds the service and its requirements")
+    sources: tuple[str, ...] = key((), "files and folders whose Python code is checked; default: the service folder")
+    python: str = key("", "the Python that checks run on, like 3.13; default: the image's, where the host has it")
+    required: tuple[str, ...] = key(STAGE_NAMES, "the stages that the verdict needs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lint:
+    """Style, errors and complexity."""
+
+    paths: tuple[str, ...] = key((), "what to check; default: sources")
+    exclude: tuple[Exclusion, ...] = key((), "what not to check, each with a reason")
+    fail_on: Severity = key(Severity.MEDIUM, "findings of this severity or worse fail")
+    score_floor: float | None = key(None, "the lowest pylint score that passes", low=0, high=10)
+    max_complexity: int = key(10, "the highest McCabe complexity of a function", low=1, high=1000)
+    timeout_s: int = key(900, "seconds that a tool may take", low=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """Static security scan."""
+
+    paths: tuple[str, ...] = key((), "what to check; default: sources")
+    exclude: tuple[Exclusion, ...] = key((), "what not to check, each with a reason")
+    fail_on: Severity = key(Severity.MEDIUM, "findings of this severity or worse fail")
+    confidence: Confidence = key(Confidence.LOW, "findings of less confidence are shown and do not fail")
+    timeout_s: int = key(600, "seconds that the tool may take", low=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """Credentials in the tree."""
+
+    exclude: tuple[Exclusion, ...] = key((), "what not to check, each with a reason")
+    timeout_s: int = key(600, "seconds that the tool may take", low=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """Known vulnerabilities in the locked dependencies."""
+
+    lock: str = key("", "the hashed lock file; default: requirements.txt in the service folder")
+    requirements: str = key("", "what the lock must satisfy; default: requirements.in beside the lock, if it is there")
+    advisories: str = key("", "an OSV export zip, for audits without the network")
+    max_age_days: int = key(7, "the age in days up to which an offline advisory snapshot is believed", low=0)
+    fail_on: Severity = key(Severity.MEDIUM, "vulnerabilities of this severity or worse fail; an unrated one always does")
+    timeout_s: int = key(600, "seconds that the tool may take", low=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    """Unit, integration, regression, acceptance and in-process smoke tests."""
+
+    paths: tuple[str, ...] = key((), "where the tests are; default: tests in the service folder")
+    markers: str = key("not system and not preflight and not canary", "which tests run in process (a pytest -m expression)")
+    requirements: tuple[str, ...] = key((), "hashed locks of what the tests need; default: the audited lock and requirements-test.txt beside it")
+    coverage: tuple[str, ...] = key((), "folders whose coverage is measured; default: the service folder")
+    exclude: tuple[Exclusion, ...] = key((), "what coverage does not count, each with a reason")
+    coverage_floor: float | None = key(None, "the lowest line coverage that passes, in percent", low=0, high=100)
+    minimum: int = key(1, "the fewest tests that must have run", low=1)
+    environment: Mapping[str, str] = key({}, "environment of the tests, besides a short list of inherited variables")
+    timeout_s: int = key(900, "seconds that the tests may take", low=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """The container image."""
+
+    dockerfile: str = key("Dockerfile", "the recipe, relative to the root")
+    image: str = key("", "the image's name; default: the project's name")
+    base: str = key("locked", "'locked': our own bases of locked Debian packages; 'dockerfile': those that the recipe names", one_of=("locked", "dockerfile"))
+    python: str = key("3.13", "the Python in the image, for which wheels are fetched")
+    debian_mirror: str = key("", "the Debian archive's address; default: the one that the host's apt uses")
+    max_size_mb: float | None = key(None, "the largest image that passes, in megabytes (10^6 bytes), uncompressed", low=1)
+    timeout_s: int = key(900, "seconds that the build may take", low=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smoke:
+    """The image, started hardened, answers and stops properly."""
+
+    port: int = key(5000, "the port that the service listens on in its container", low=1, high=65535)
+    ready_path: str = key("/readyz", "the path that answers 200 when the service is ready")
+    ready_timeout_s: float = key(30.0, "seconds until it must be ready", low=0.1)
+    stop_timeout_s: float = key(15.0, "seconds until it must have stopped after SIGTERM", low=0.1)
+    markers: str = key("smoke or system or preflight", "which tests run against the container (a pytest -m expression)")
+    base_url_option: str = key("--base-url", "the option that gives the suite the container's address")
+    environment: Mapping[str, str] = key({}, "environment of the container")
+    random_keys: tuple[str, ...] = key((), "variables of the container that get a random value for the run")
+    memory_mb: int = key(128, "memory limit in mebibytes", low=6)
+    cpus: float = key(1.0, "processors", low=0.01)
+    pids: int = key(64, "limit of processes and threads", low=1)
+    timeout_s: int = key(300, "seconds that the tests may take", low=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canary:
+    """The candidate beside the current release, or a live deployment."""
+
+    paths: tuple[str, ...] = key(("/healthz",), "what is requested, in turn, as 'GET /path' or '/path'")
+    requests: int = key(200, "requests to each side", low=50)
+    rate: float = key(100.0, "requests a second to both sides together", low=1)
+    max_error_rate: float = key(0.0, "share of failed requests that passes when there is no release to compare with", low=0, high=1)
+    max_p95_ms: float = key(250.0, "95th percentile of latency that passes when there is no release to compare with", low=1)
+    tolerance: float = key(0.2, "how much slower than the release the candidate may be, as a share", low=0)
+    markers: str = key("canary", "which tests run against a live deployment (a pytest -m expression)")
+    timeout_s: int = key(300, "seconds that it all may take", low=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """The registry."""
+
+    registry: str = key("", "host[:port] of the registry; none: a rehearsal on loopback")
+    repository: str = key("", "the repository in it; default: the image's name")
+    insecure: bool = key(False, "whether plain HTTP is spoken with a registry that is not on loopback")
+    ca_file: str = key("", "certificate authority of a private registry (PEM)")
+    timeout_s: int = key(600, "seconds that the exchange may take", low=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """The container engine."""
+
+    provision: str = key("never", "whether a missing engine may be installed and started", one_of=("never", "auto"))
+    host: str = key("", "the engine's address; default: DOCKER_HOST, the Docker context, the standard sockets")
+    timeout_s: int = key(120, "seconds that the engine may stay silent", low=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reports:
+    """What a run leaves."""
+
+    folder: str = key("reports", "where the reports go, relative to the root")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cache:
+    """Reuse of earlier results."""
+
+    max_age_hours: float = key(24.0, "the age up to which a needed stage's earlier pass for the same snapshot is reused", low=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every effective value. ``sources`` says for each dotted key where its value comes from."""
+
+    project: Project = Project()
+    lint: Lint = Lint()
+    scan: Scan = Scan()
+    secrets: Secrets = Secrets()
+    audit: Audit = Audit()
+    test: Test = Test()
+    build: Build = Build()
+    smoke: Smoke = Smoke()
+    canary: Canary = Canary()
+    push: Push = Push()
+    engine: Engine = Engine()
+    reports: Reports = Reports()
+    cache: Cache = Cache()
+    extra: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+SECTIONS = ("lint", "scan", "secrets", "audit", "test", "build", "smoke", "canary", "push", "engine", "reports", "cache")
+"""The sub-tables of ``[tool.pipeline]``."""
+
+POLICY_FREE = ("engine", "reports", "cache")
+"""Sections that decide how a run is carried out, not what it demands; they are not part of the policy's digest."""

@@ -1,0 +1,130 @@
+"""What a stage is given, and the contract that every stage, ours or a third party's, fulfils."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline.core.ports import Clock, Environments, Outcome, ProcessRunner, Progress, Redactor, Request, ToolEnvironment
+from pipeline.core.snapshot import Snapshot
+from pipeline.core.stage import Examination, StageResult, Tool
+from pipeline.errors import ToolTrouble
+
+if TYPE_CHECKING:
+    from pipeline.core.containers import ContainerEngine, Registries
+    from pipeline.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The effects that a stage may use, each behind its Protocol. The engine and the registries are opened when first asked for."""
+
+    processes: ProcessRunner
+    environments: Environments
+    clock: Clock
+    progress: Progress
+    redact: Redactor
+    engine: Callable[[], ContainerEngine]
+    registries: Callable[[], Registries]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One run of one stage.
+
+    ``tree`` is the snapshot laid out as files: what a stage checks, and never the working tree. ``scratch`` is an empty folder of
+    this run alone, so a file in it was written by this run. ``raw`` is where what should be kept goes (see :meth:`keep`).
+    ``state`` lasts from run to run. ``results`` are this snapshot's results of other stages; ``previous`` is this stage's last
+    result that ran to its end, of whatever snapshot. ``arguments`` are what stands behind ``--`` on the command line.
+    """
+
+    settings: Settings
+    snapshot: Snapshot
+    tree: Path
+    scratch: Path
+    raw: Path
+    state: Path
+    ports: Ports
+    results: Mapping[str, StageResult]
+    previous: StageResult | None = None
+    arguments: tuple[str, ...] = ()
+
+    def keep(self, name: str, text: str) -> Path:
+        """Keep a tool's own output under ``raw``, untouched but for masked secrets; it becomes an artifact of the result."""
+        path = self.raw / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.ports.redact(text), encoding="utf-8", errors="backslashreplace")
+        return path
+
+    def run(self, request: Request) -> Outcome:
+        """Run a process; one that exceeds its time is trouble with the tool.
+
+        Raises:
+            ToolTrouble: it can't be started, or was stopped because its time was up.
+        """
+        outcome = self.ports.processes.run(request)
+        if outcome.timed_out:
+            name = Path(request.argv[0]).name
+            raise ToolTrouble(
+                f"{name} was stopped after {request.timeout_s:.0f} seconds without an end.",
+                advice="Raise the stage's timeout_s if it needs longer.",
+            )
+        return outcome
+
+    def environment(self, name: str) -> ToolEnvironment:
+        """The environment of the tools that this package pins for ``name`` (one of the files in ``pipeline/locks``)."""
+        return self.ports.environments.ensure(name, (packaged_lock(name),))
+
+    def with_tools(self, examination: Examination, tools: ToolEnvironment, *names: str) -> Examination:
+        """The examination with the tools that took part, by the versions that their environment holds."""
+        return replace(
+            examination, tools=(*examination.tools, *(Tool(name=n, version=tools.packages.get(n, "unknown")) for n in names))
+        )
+
+
+def packaged_lock(name: str) -> Path:
+    """The lock file of that name that this package brings."""
+    return Path(__file__).parent.parent / "locks" / f"{name}.txt"
+
+
+class Stage(Protocol):
+    """A gate of the pipeline.
+
+    ``run`` examines; what status follows from that is not the stage's to say (:func:`pipeline.core.verdict.conclude`). Trouble is
+    raised: a ConfigurationError for what the user must mend (exit 2), a TargetFault for a certain fault of the target (``fail``),
+    anything else of the error tree means that nothing can be said (``inconclusive``).
+    """
+
+    @property
+    def name(self) -> str:
+        """The stage's name: a lower-case word, unique in the pipeline."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """One line for people; the Nox session's help."""
+        ...
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The stages that must be ``pass`` for the same snapshot before this one may run."""
+        ...
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The Nox tags of the session."""
+        ...
+
+    def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
+        """Find before anything runs what would make ``run`` impossible. Raises ConfigurationError."""
+        ...
+
+    def run(self, context: Context) -> Examination:
+        """Examine the snapshot."""
+        ...
+
+    def still_holds(self, context: Context, result: StageResult) -> bool:
+        """Whether what an earlier pass of this snapshot left is still there (an image, say), so that it may be reused."""
+        ...

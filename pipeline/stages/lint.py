@@ -1,0 +1,156 @@
+"""``lint``: ruff for what pycodestyle, pyflakes and mccabe cover, and pylint with a gate on its score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.core.evidence import Control, Evidence
+from pipeline.core.finding import Finding, weighed
+from pipeline.core.gate import Gate, check_gate, findings_gate, floor_gate
+from pipeline.core.ports import Request, ToolEnvironment
+from pipeline.core.snapshot import Snapshot
+from pipeline.core.stage import Examination, Metric, NotChecked, StageResult
+from pipeline.errors import ToolTrouble
+from pipeline.settings import Lint, Settings
+from pipeline.stages.context import Context
+from pipeline.stages.project_locks import project_environment
+from pipeline.stages.source_files import python_files, require_paths
+from pipeline.tools import pylint, ruff
+
+CONTROL = "name that does not exist"
+CONTROL_SOURCE = '"""A module with a planted fault."""\n\n\ndef control() -> str:\n    """Use what is not there."""\n    return absent_name\n'
+
+
+@dataclass(frozen=True, slots=True)
+class LintStage:
+    """Unit of work: Python files. Expected: those of the snapshot. Checked: those that both tools worked on."""
+
+    name: str = "lint"
+    summary: str = "Check style, errors and complexity with ruff and pylint, with a gate on pylint's score."
+    needs: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ("quality",)
+
+    def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
+        """Raises ConfigurationError for a path that is not in the snapshot."""
+        require_paths(snapshot, settings.lint.paths, "lint.paths")
+
+    def still_holds(self, context: Context, result: StageResult) -> bool:
+        """A result about files rests on the snapshot alone."""
+        del context, result
+        return True
+
+    def run(self, context: Context) -> Examination:
+        """Run both tools over the snapshot's Python files, and over a planted fault."""
+        settings = context.settings.lint
+        files, not_checked = python_files(context.snapshot, settings.paths, settings.exclude)
+        if not files:
+            return nothing_to_lint(not_checked)
+        tools = context.environment("lint")
+        libraries = project_environment(context).site_packages
+        from_ruff = _ruff(context, tools, files)
+        from_pylint = _pylint(context, tools, files, libraries, keep=True)
+        controls = (
+            Control(tool="ruff", planted=CONTROL, caught=_ruff_control(context, tools, files[0])),
+            Control(tool="pylint", planted=CONTROL, caught=_pylint_control(context, tools, libraries)),
+        )
+        examined = assess(settings, files, from_ruff, from_pylint, controls, not_checked, context.previous)
+        return context.with_tools(examined, tools, "ruff", "pylint")
+
+
+def nothing_to_lint(not_checked: tuple[NotChecked, ...] = ()) -> Examination:
+    """There was no Python file at all."""
+    return Examination(evidence=Evidence.of("Python files", expected=(), checked=()), not_checked=not_checked)
+
+
+def assess(
+    settings: Lint,
+    files: tuple[str, ...],
+    from_ruff: ruff.Output,
+    from_pylint: pylint.Output,
+    controls: tuple[Control, ...],
+    not_checked: tuple[NotChecked, ...] = (),
+    previous: StageResult | None = None,
+) -> Examination:
+    """What the two tools' outputs amount to."""
+    findings = weighed((*from_ruff.findings, *from_pylint.findings), fail_on=settings.fail_on)
+    before = previous.metrics.get("score") if previous is not None else None
+    metrics: dict[str, Metric] = {"score": from_pylint.score, "score_previous": before, "files": len(files)}
+    return Examination(
+        evidence=Evidence.of(
+            "Python files", expected=files, checked=from_ruff.checked & from_pylint.checked, controls=controls
+        ),
+        gates=(
+            findings_gate(findings, what="lint findings", fail_on=settings.fail_on),
+            _score_gate(settings, from_pylint.score),
+        ),
+        findings=findings,
+        metrics=metrics,
+        doubts=from_pylint.doubts,
+        notes=(score_sentence(from_pylint.score, before),),
+        not_checked=not_checked,
+    )
+
+
+def score_sentence(score: float, before: Metric) -> str:
+    """The score, the previous run's and the change, as in ``10.00/10, previous run 6.76, +3.24``."""
+    if not isinstance(before, int | float):
+        return f"pylint score {score:.2f}/10, no previous run to compare with."
+    return f"pylint score {score:.2f}/10, previous run {before:.2f}, {score - before:+.2f}."
+
+
+def _score_gate(settings: Lint, score: float) -> Gate:
+    if settings.score_floor is None:
+        return check_gate(True, what="pylint score", allowed="any (no score_floor is set)", found=f"{score:.2f}")
+    return floor_gate(score, settings.score_floor, what="pylint score")
+
+
+def _ruff(context: Context, tools: ToolEnvironment, files: tuple[str, ...]) -> ruff.Output:
+    settings = context.settings.lint
+    argv = ruff.command(tools.program("ruff"), settings.max_complexity, files)
+    outcome = context.run(Request(argv=argv, cwd=context.tree, timeout_s=settings.timeout_s, title="ruff"))
+    context.keep("ruff.json", outcome.stdout)
+    context.keep("ruff.log", outcome.stderr)
+    return ruff.parse(outcome, context.tree)
+
+
+def _ruff_control(context: Context, tools: ToolEnvironment, beside: str) -> bool:
+    settings = context.settings.lint
+    argv = ruff.control_command(tools.program("ruff"), settings.max_complexity, beside)
+    request = Request(argv=argv, cwd=context.tree, timeout_s=settings.timeout_s, stdin=CONTROL_SOURCE)
+    return _caught(ruff.parse(context.run(request), context.tree).findings, "F821")
+
+
+def _pylint(
+    context: Context, tools: ToolEnvironment, files: tuple[str, ...], libraries: Path, *, keep: bool
+) -> pylint.Output:
+    folder = context.scratch / ("pylint" if keep else "pylint-control")
+    (folder / "plugin").mkdir(parents=True)
+    (folder / "plugin" / f"{pylint.WITNESS}.py").write_text(pylint.WITNESS_SOURCE, encoding="utf-8")
+    record = folder / "walked.txt"
+    outcome = context.run(
+        Request(
+            argv=pylint.command(tools.program("pylint"), files, libraries, folder / "plugin"),
+            cwd=context.tree,
+            timeout_s=context.settings.lint.timeout_s,
+            env={pylint.RECORD_VARIABLE: str(record), "PYLINTHOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+            title="pylint",
+        )
+    )
+    walked = record.read_text(encoding="utf-8") if record.exists() else ""
+    if keep:
+        context.keep("pylint.json", outcome.stdout)
+        context.keep("pylint-walked.txt", "".join(f"{name}\n" for name in files if str(context.tree / name) in walked))
+    if not walked and outcome.exit_code == 0:
+        raise ToolTrouble("pylint did not walk a single module.", why=f"It says: {outcome.tail()}")
+    return pylint.parse(outcome, walked, context.tree)
+
+
+def _pylint_control(context: Context, tools: ToolEnvironment, libraries: Path) -> bool:
+    planted = context.scratch / "planted_fault.py"
+    planted.write_text(CONTROL_SOURCE, encoding="utf-8")
+    return _caught(_pylint(context, tools, (str(planted),), libraries, keep=False).findings, "E0602")
+
+
+def _caught(findings: tuple[Finding, ...], rule: str) -> bool:
+    return any(finding.rule == rule for finding in findings)

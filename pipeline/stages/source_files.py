@@ -1,0 +1,41 @@
+"""Which files a stage must look at: established from the snapshot, never by asking the tool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.core.snapshot import Snapshot, is_below
+from pipeline.core.stage import NotChecked
+from pipeline.errors import ConfigurationError
+from pipeline.settings import Exclusion
+
+
+def require_paths(snapshot: Snapshot, paths: Iterable[str], key: str) -> None:
+    """Raises ConfigurationError for a configured path under which the snapshot has nothing."""
+    for path in paths:
+        if not snapshot.has_folder(path):
+            raise ConfigurationError(
+                f"{key} names {path!r}, and the checkout has no such file or folder.",
+                why="Only files that git tracks, or that are new and not ignored, count.",
+                advice="Correct the path in [tool.pipeline] of pyproject.toml.",
+            )
+
+
+def python_files(
+    snapshot: Snapshot, paths: Iterable[str], exclude: Iterable[Exclusion]
+) -> tuple[tuple[str, ...], tuple[NotChecked, ...]]:
+    """The Python files below ``paths`` that are not excluded, and what the exclusions leave out."""
+    return apply_exclusions(snapshot.files(paths, "*.py"), exclude)
+
+
+def apply_exclusions(
+    files: Iterable[str], exclude: Iterable[Exclusion]
+) -> tuple[tuple[str, ...], tuple[NotChecked, ...]]:
+    """The files that no exclusion covers; and for each exclusion what it left out, with the configured reason."""
+    kept = tuple(files)
+    left_out = []
+    for exclusion in exclude:
+        covered = [path for path in kept if is_below(path, exclusion.path)]
+        kept = tuple(path for path in kept if not is_below(path, exclusion.path))
+        left_out.append(NotChecked(what=f"{exclusion.path} ({len(covered)} files)", reason=exclusion.reason))
+    return kept, tuple(left_out)

@@ -1,0 +1,114 @@
+"""pylint: errors, warnings and conventions, and a score.
+
+pylint's own counts can't carry a proof: ``modulesLinted`` is not the number of files, and an empty folder scores 10.0. So a small
+plugin of ours, the witness, writes down each file that pylint really walks.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.finding import Confidence, Finding, Severity
+from pipeline.core.ports import Outcome
+from pipeline.errors import ToolTrouble
+from pipeline.tools.places import relative, source_line
+
+RECORD_VARIABLE = "PIPELINE_PYLINT_RECORD"
+WITNESS = "pipeline_pylint_witness"
+WITNESS_SOURCE = f'''"""Writes down each module that pylint walks (a plugin of the pipeline)."""
+import os
+
+from pylint.checkers import BaseChecker
+
+
+class Witness(BaseChecker):
+    """Sees every module that is checked, and no module that is skipped."""
+
+    name = "pipeline-witness"
+    msgs = {{"I9901": ("witness", "pipeline-witness", "Never issued.")}}
+
+    def leave_module(self, node):
+        """The walk over the module has come to its end."""
+        with open(os.environ["{RECORD_VARIABLE}"], "a", encoding="utf-8") as record:
+            record.write((node.file or "") + "\\n")
+
+
+def register(linter):
+    """pylint's entry point for plugins."""
+    linter.register_checker(Witness(linter))
+'''
+
+# Exit code bits (pylint's documentation, "Exit codes"): 1 fatal, 2 error, 4 warning, 8 refactor, 16 convention, 32 usage.
+_USAGE = 32
+_LETTERS = {
+    "fatal": Severity.CRITICAL, "error": Severity.HIGH, "warning": Severity.MEDIUM,
+    "refactor": Severity.LOW, "convention": Severity.LOW, "info": Severity.INFO,
+}  # fmt: skip
+# Messages that say that pylint did not do its work: a file that it could not read or parse, a plugin or option that it ignored.
+_HEALTH = {"F0001", "F0002", "F0010", "F0011", "E0013", "E0011", "E0012", "E0014", "E0015", "W0012", "R0022"}
+_SKIPPED = "I0013"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What pylint reported; ``score`` is out of 10; ``checked`` are the files whose walk the witness saw end."""
+
+    findings: tuple[Finding, ...]
+    checked: frozenset[str]
+    score: float
+    doubts: tuple[str, ...] = ()
+
+
+def command(program: str, files: tuple[str, ...], libraries: Path, witness: Path) -> tuple[str, ...]:
+    """The command line. ``libraries`` are the project's own packages, put last so that they can't stand before pylint's."""
+    hook = f"import sys; sys.path.append({str(libraries)!r}); sys.path.append({str(witness)!r}); sys.path.insert(0, '.')"
+    return (
+        program, "--output-format=json2", "--init-hook", hook, f"--load-plugins={WITNESS}", "--enable=file-ignored",
+        "--fail-under=0", "--persistent=n", "--score=y", "--", *files,
+    )  # fmt: skip
+
+
+def parse(outcome: Outcome, record: str, tree: Path) -> Output:
+    """Read pylint's json2 output and the witness's record.
+
+    Raises:
+        ToolTrouble: pylint failed, or its output is not whole, or contradicts its exit code.
+    """
+    if outcome.exit_code < 0 or outcome.exit_code & _USAGE:
+        raise ToolTrouble(f"pylint failed with exit code {outcome.exit_code}.", why=f"It says: {outcome.tail()}")
+    try:
+        document: dict[str, Any] = json.loads(outcome.stdout)
+        messages: list[dict[str, Any]] = document["messages"]
+        score = float(document["statistics"]["score"])
+        findings = tuple(_finding(m, tree) for m in messages if m["messageId"] != _SKIPPED)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ToolTrouble("pylint's output is not whole, so it proves nothing.", why=f"{error} {outcome.tail(3)}") from error
+    if not messages and outcome.exit_code:
+        raise ToolTrouble(f"pylint's exit code {outcome.exit_code} contradicts its clean output.")
+    sick = [f"pylint did not do all of its work: {m['message']} ({m['messageId']})." for m in messages if m["messageId"] in _HEALTH]
+    skipped = [f"{relative(m['path'], tree)} tells pylint to skip it." for m in messages if m["messageId"] == _SKIPPED]
+    walked = {relative(line, tree) for line in record.splitlines() if line}
+    syntax = {finding.path for finding in findings if finding.rule.startswith("E0001")}
+    return Output(findings=findings, checked=frozenset(walked | syntax), score=score, doubts=(*sick, *skipped))
+
+
+def _finding(message: dict[str, Any], tree: Path) -> Finding:
+    path = relative(message["absolutePath"] or message["path"], tree)
+    line = int(message["line"])
+    known = message["confidence"].lower() in ("high", "control_flow")
+    return Finding(
+        rule=f"{message['messageId']}",
+        tool="pylint",
+        severity=_LETTERS[message["type"]],
+        confidence=Confidence.HIGH if known else Confidence.MEDIUM,
+        message=f"{re.sub(r'\s+', ' ', message['message'])} ({message['symbol']})",
+        path=path,
+        line=line,
+        # pylint's columns begin at 0, a report's at 1.
+        column=int(message["column"]) + 1,
+        snippet=source_line(tree, path, line),
+    )

@@ -1,0 +1,155 @@
+"""Where a run takes place: the checkout, the settings, and every effect, put together once.
+
+This is the composition root; below it nothing knows which implementation stands behind a port.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+import platform
+import traceback
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+from pipeline.console import Console, standard
+from pipeline.core.containers import Ownership
+from pipeline.core.run_record import Report, RunRecord
+from pipeline.core.snapshot import Snapshot
+from pipeline.execution.checkout import Checkout, lay_out
+from pipeline.execution.clock import SystemClock
+from pipeline.execution.environments import UvEnvironments
+from pipeline.execution.processes import LocalProcesses
+from pipeline.execution.redaction import SecretRedactor
+from pipeline.execution.run_lock import RunLock
+from pipeline.execution.store import ResultStore
+from pipeline.reporters import json_report
+from pipeline.settings_loading import load, policy, policy_digest
+from pipeline.stages.context import Ports
+
+
+class Workplace:
+    """Everything that a run needs, made from the project's root, the environment and a run id."""
+
+    def __init__(
+        self,
+        root: Path,
+        environ: Mapping[str, str],
+        run_id: str,
+        *,
+        extra_stages: tuple[str, ...] = (),
+        reports: str = "",
+        console: Console | None = None,
+    ) -> None:
+        self.root = root
+        self.settings = load(root, environ, extra_stages)
+        self._environ = environ
+        self._run_id = run_id
+        own = root / ".pipeline"
+        self.state = own / "state"
+        self.scratch = own / "tmp"
+        self._own = own
+        self.redact = SecretRedactor(environ)
+        self.console = console or standard(self.redact)
+        self.processes = LocalProcesses(environ, self.console)
+        self.checkout = Checkout(root, LocalProcesses(environ))
+        self.lock = RunLock(self.state / "run.lock", run_id)
+        self.store = ResultStore(
+            root / (reports or self.settings.reports.folder),
+            self.state,
+            encode=lambda result: self.redact(json_report.render_stage(result)),
+            decode=json_report.parse_stage,
+        )
+
+    @cached_property
+    def ports(self) -> Ports:
+        """The effects that stages use."""
+        environments = UvEnvironments(
+            self._own / "environments",
+            self.processes,
+            self.console,
+            python=self.settings.project.python,
+            environ=self._environ,
+        )
+        return Ports(
+            processes=self.processes,
+            environments=environments,
+            clock=SystemClock(),
+            progress=self.console,
+            redact=self.redact,
+        )
+
+    @property
+    def ownership(self) -> Ownership:
+        """The mark on what this checkout starts: a digest of its path, since a report must not hold the path itself."""
+        return Ownership(checkout=hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:16], run=self._run_id)
+
+    def lay_out(self, snapshot: Snapshot) -> Path:
+        """The snapshot as a tree of files; also makes the scratch folder."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        trees = self._own / "snapshots"
+        trees.mkdir(parents=True, exist_ok=True)
+        return lay_out(snapshot, self.root, trees)
+
+    def record(self, run_id: str, snapshot: Snapshot, stages: tuple[str, ...]) -> RunRecord:
+        """What a run that begins now is about."""
+        return RunRecord(
+            run_id=run_id,
+            snapshot=snapshot.digest,
+            commit=snapshot.commit,
+            branch=snapshot.branch or self._environ.get("GITHUB_HEAD_REF") or self._environ.get("GITHUB_REF_NAME", ""),
+            dirty=snapshot.dirty,
+            started=self.timestamp(),
+            actor=self._actor(),
+            python=platform.python_version(),
+            platform=platform.platform(terse=True),
+            stages=stages,
+            required=self.settings.project.required,
+            policy_digest=policy_digest(self.settings),
+            policy=policy(self.settings),
+        )
+
+    def timestamp(self) -> str:
+        """Now, ISO 8601 in UTC, to the millisecond."""
+        return self.ports.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def is_old(self, started: str) -> bool:
+        """Whether a result that began at ``started`` is beyond the age up to which results are reused."""
+        try:
+            age = self.ports.clock.now() - datetime.fromisoformat(started).astimezone(UTC)
+        except ValueError:
+            return True
+        return not timedelta(0) <= age <= timedelta(hours=self.settings.cache.max_age_hours)
+
+    def command(self, stage: str) -> str:
+        """How to run a stage again by hand."""
+        wrapper = "./noxw" if (self.root / "noxw").exists() else "nox"
+        return f"{wrapper} -s {stage}"
+
+    def keep_traceback(self, stage: str, error: Exception) -> None:
+        """Keep the trace of a defect among the stage's raw files, for a report to the maintainers."""
+        path = self.store.stage_folder(stage) / "raw" / "traceback.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = "".join(traceback.format_exception(error))
+        path.write_text(self.redact(text.replace(str(self.root), ".")), encoding="utf-8", errors="backslashreplace")
+
+    def show_verdict(self, report: Report) -> None:
+        """The last lines of a run."""
+        folder = os.path.relpath(self.store.reports, Path.cwd())
+        self.console.verdict(report, folder)
+
+    def close(self) -> None:
+        """Give the lock back, and whatever was opened."""
+        self.lock.release()
+
+    def _actor(self) -> str:
+        for name in ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID"):
+            if self._environ.get(name):
+                return self._environ[name]
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError):
+            return str(os.getuid())

@@ -1,0 +1,52 @@
+"""How to serve: ``gunicorn --config service/gunicorn.conf.py service.app:APP``."""
+
+# gunicorn prescribes the names of its settings, which are not those of constants, and looks for a
+# file of this name, which no module could have.
+# pylint: disable=invalid-name
+# ruff: noqa: N999
+
+from typing import Any
+
+from service import drain, logs
+from service.settings import SERVER_LINE_LIMIT, SettingsError, current
+
+logs.configure()
+try:
+    SERVING = current().serving
+except SettingsError as error:
+    raise SystemExit(f"The service does not start. {error}") from None
+
+bind = f":{SERVING.port}"
+workers = SERVING.workers
+# Threads keep connections alive and lose no request at a stop; the sync worker does neither.
+worker_class = "gthread"
+threads = 4
+# Loaded once, before the fork: faster, less memory, and a faulty application ends the start.
+preload_app = True
+
+# Nothing may be written under a read-only root: the workers' heartbeat goes to memory, and the
+# control socket, which would live in the home folder, stays off. gunicorn makes its file there
+# with mkstemp and unlinks it at once, so bandit's worry about guessable names does not apply.
+worker_tmp_dir = "/dev/shm"  # nosec B108
+control_socket_disable = True
+
+# All above the application's own limits, so that its JSON is what clients normally see.
+limit_request_line = SERVER_LINE_LIMIT
+limit_request_field_size = 8190
+limit_request_fields = 64
+
+# Forwarded headers are the application's business (PROXY_HOPS). By default gunicorn would
+# believe them from any client on the loopback interface.
+forwarded_allow_ips = ""
+
+keepalive = 5
+timeout = 30
+# After the drain; see Production.DEFAULT_DRAIN for the sum.
+graceful_timeout = 5
+
+logconfig_dict = logs.SERVER_LOGGING
+
+
+def when_ready(server: Any) -> None:
+    """Called by gunicorn after it took over the signals, before it serves."""
+    drain.delay_stop(server.signal, SERVING.drain_seconds)

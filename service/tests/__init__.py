@@ -1,0 +1,1 @@
+"""One suite for the service, in process or against any address; conftest.py says how it chooses."""

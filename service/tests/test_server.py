@@ -1,0 +1,203 @@
+"""The real server: gunicorn in a process of its own, with the configuration that the image uses."""
+
+import os
+import runpy
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+import pytest
+
+from service import drain, health, settings
+from service.tests.server import ROOT, Server
+from service.tests.target import read
+
+pytestmark = pytest.mark.integration
+
+CONFIGURATION = ROOT / "service" / "gunicorn.conf.py"
+
+
+def test_it_serves_and_its_log_is_json_without_items_or_secrets(server: Server) -> None:
+    """Every line it wrote, gunicorn's own included; its access log would print whole paths."""
+    answer = server.remote.request("POST", "/echo/personal", headers={"X-Request-ID": "log-1"})
+    assert answer.status == 200
+    requests = [line for line in server.lines() if line.get("request_id") == "log-1"]
+    assert len(requests) == 1
+    assert {line["logger"] for line in server.lines()} >= {"gunicorn.error", "service.request"}
+    assert "personal" not in server.text()
+    assert server.key not in server.text()
+    assert "ERROR" not in server.text()
+
+
+@pytest.mark.regression
+def test_forwarded_headers_from_loopback_are_not_believed(server: Server) -> None:
+    """gunicorn believes X-Forwarded-Proto and SCRIPT_NAME from 127.0.0.1 by default."""
+    forged = {"X-Forwarded-Proto": "https", "SCRIPT_NAME": "/forged"}
+    answer = server.remote.request("GET", "/", headers=forged)
+    assert answer.json()["endpoints"] == {"url_echo": f"{server.remote.base_url}/echo"}
+
+
+def test_a_body_in_chunks_is_measured_too(server: Server) -> None:
+    """It declares no length, so it has to be read up to the limit."""
+    small = server.remote.request("POST", "/echo/x", body=iter([b"x" * 1000] * 3))
+    large = server.remote.request("POST", "/echo/x", body=iter([b"x" * 1000] * 70))
+    assert small.status == 200
+    assert large.status == 413
+    assert large.json()["error"] == "true"
+
+
+def test_the_largest_limits_lie_below_those_of_the_server(tmp_path: Path) -> None:
+    """With both at their highest, and each byte percent-encoded, the server still lets through."""
+    largest = {"MAX_ITEM_BYTES": settings.LARGEST_ITEM, "MAX_LANG_BYTES": settings.LARGEST_LANG}
+    environment = {name: str(value) for name, value in largest.items()}
+    with Server(tmp_path, WEB_CONCURRENCY="1", **environment) as server:
+        path = f"/echo/{'%61' * settings.LARGEST_ITEM}?lang={'%61' * settings.LARGEST_LANG}"
+        assert server.remote.post(path).status == 200
+        refused = server.remote.post(path + "%61")
+        assert refused.status == 414
+        assert refused.json()["error"] == "true"
+
+
+def test_a_stop_drains_first(tmp_path: Path) -> None:
+    """Not ready, yet working for old and new connections; then gone, with exit code 0."""
+    with Server(tmp_path, DRAIN_SECONDS="0.8") as server:
+        remote = server.remote
+        assert remote.get("/readyz").status == 200
+        kept = remote.connect()
+        kept.request("GET", "/healthz")
+        assert read(kept.getresponse()).status == 200
+        server.terminate()
+        _until(lambda: remote.get("/readyz").status == 503)
+        kept.request("POST", "/echo/kept")
+        assert read(kept.getresponse()).status == 200
+        assert remote.post("/echo/new").status == 200
+        kept.close()
+        assert server.wait() == 0
+        with pytest.raises(OSError):
+            remote.get("/healthz")
+
+
+def test_a_request_in_flight_outlives_the_drain(tmp_path: Path) -> None:
+    """It began before the stop; its client is slow, and still gets its answer."""
+    with Server(tmp_path, DRAIN_SECONDS="0.1") as server:
+        remote = server.remote
+        slow = remote.connect()
+        slow.putrequest("POST", "/echo/slow")
+        slow.putheader("Content-Length", "4")
+        slow.endheaders(b"ab")
+        time.sleep(0.1)  # the server has to have picked it up, which nothing shows
+        server.terminate()
+        _until(lambda: "Handling signal: term" in server.text())
+        slow.send(b"cd")
+        answer = read(slow.getresponse())
+        slow.close()
+        assert answer.json()["namespace_params"]["content_received"] == "slow"
+        assert server.wait() == 0
+
+
+def test_a_second_stop_ends_the_drain(tmp_path: Path) -> None:
+    """Exit code 0 all the same."""
+    with Server(tmp_path, DRAIN_SECONDS="60") as server:
+        remote = server.remote
+        server.terminate()
+        _until(lambda: remote.get("/readyz").status == 503)
+        server.terminate()
+        assert server.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("KEY_PROD", None, "set KEY_PROD"),
+        ("MODE_CONFIG", "prod", "development, testing, production"),
+    ],
+)
+def test_it_refuses_to_start_with_one_clear_sentence(
+    tmp_path: Path, name: str, value: str | None, said: str
+) -> None:
+    """No traceback, no worker that boots again and again."""
+    with Server(tmp_path, **{name: value}) as server:
+        assert server.wait() == 1
+        assert said in server.text()
+        assert "Traceback" not in server.text()
+
+
+def test_the_configuration_is_what_a_hardened_container_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Read in this process, as gunicorn reads it."""
+    monkeypatch.setenv("MODE_CONFIG", "production")
+    monkeypatch.setenv("KEY_PROD", secrets.token_urlsafe())
+    monkeypatch.setenv("PORT", "5001")
+    settings.current.cache_clear()
+    try:
+        names = runpy.run_path(str(CONFIGURATION))
+    finally:
+        settings.current.cache_clear()
+    assert names["bind"] == ":5001"
+    assert names["worker_class"] == "gthread"
+    assert names["worker_tmp_dir"] == os.path.join("/", "dev", "shm")
+    assert names["control_socket_disable"]
+    assert names["forwarded_allow_ips"] == ""
+    delays = []
+    monkeypatch.setattr(drain, "delay_stop", lambda *given: delays.append(given))
+    names["when_ready"](SimpleNamespace(signal="its handler"))
+    assert delays == [("its handler", settings.Production.DEFAULT_DRAIN)]
+
+
+def test_the_configuration_does_not_load_without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process ends before it listens."""
+    monkeypatch.setenv("MODE_CONFIG", "nonsense")
+    settings.current.cache_clear()
+    with pytest.raises(SystemExit, match="nonsense"):
+        runpy.run_path(str(CONFIGURATION))
+
+
+def test_the_health_check_passes_while_the_service_lives(
+    monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    """The command that the image's HEALTHCHECK runs."""
+    monkeypatch.setenv("PORT", str(urlsplit(server.remote.base_url).port))
+    assert health.main() == 0
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(health.__file__, run_name="__main__")
+    assert stop.value.code == 0
+
+
+def test_the_health_check_fails_where_nothing_or_something_else_answers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the reason."""
+    with _something_else() as port:
+        monkeypatch.setenv("PORT", str(port))
+        assert health.main() == 1
+        assert "501" in capsys.readouterr().err
+    assert health.main() == 1
+    assert "refused" in capsys.readouterr().err
+    monkeypatch.setenv("PORT", "http")
+    assert health.main() == 1
+    assert "http" in capsys.readouterr().err
+
+
+def _until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+@contextmanager
+def _something_else() -> Iterator[int]:
+    """A server that knows no method, on a port of its own."""
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
+        thread = threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield other.server_port
+        other.shutdown()
+        thread.join()
