@@ -43,7 +43,8 @@ def run_command(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DEFECT
     except OSError as error:
-        sys.stderr.write(f"pipeline: {StorageTrouble(f'{error.filename or "A file"}: {error.strerror or error}.')}\n")
+        trouble = StorageTrouble(f"{error.filename or 'A file'}: {error.strerror or error}.")
+        sys.stderr.write(f"pipeline: {trouble}\n")
         return DEFECT
 
 
@@ -64,13 +65,21 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=call)
         return sub
 
-    run = add("run", _run, "Run stages and what they need; without a name, all of them. Arguments behind -- go to the stages.")
+    run = add(
+        "run", _run, "Run stages and what they need; without a name, all of them. Arguments behind -- go to the stages."
+    )
     run.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(STAGE_NAMES))
     add("stages", _stages, "List the stages in their order with what each needs.")
     config = add("config", _config, "Show every effective setting and where its value comes from.")
     config.add_argument("--json", action="store_true", help="as JSON")
-    add("verdict", _verdict, "Show the verdict of the last run's report and exit by it (for the last job of a workflow).")
-    engine = add("engine", _engine, "The container engine: status, start, or stop the one that the pipeline has started.")
+    add(
+        "verdict",
+        _verdict,
+        "Show the verdict of the last run's report and exit by it (for the last job of a workflow).",
+    )
+    engine = add(
+        "engine", _engine, "The container engine: status, start, or stop the one that the pipeline has started."
+    )
     engine.add_argument("action", choices=("status", "start", "stop"))
     add("registry", _registry, "Serve the rehearsal registry until interrupted.")
     add("base-lock", _base_lock, "Renew the lock of the base images' Debian packages.")
@@ -89,7 +98,9 @@ def _root() -> Path:
     for folder in (here, *here.parents):
         if (folder / "pyproject.toml").exists():
             return folder
-    raise ConfigurationError("There is no pyproject.toml here or in any folder above.", advice="Change to your project first.")
+    raise ConfigurationError(
+        "There is no pyproject.toml here or in any folder above.", advice="Change to your project first."
+    )
 
 
 def _run_id() -> str:

@@ -122,7 +122,9 @@ def stage_lines(result: StageResult) -> list[tuple[str, str]]:
         return lines
     counted = [finding for finding in result.findings if finding.counted]
     for finding in counted[:MOST_FINDINGS]:
-        lines.append((f"    {finding.severity}: {finding.place}: {finding.message} [{finding.tool} {finding.rule}]", ""))
+        lines.append(
+            (f"    {finding.severity}: {finding.place}: {finding.message} [{finding.tool} {finding.rule}]", "")
+        )
         if finding.snippet:
             lines.append((f"        {finding.snippet.strip()}", ""))
     if len(counted) > MOST_FINDINGS:
@@ -134,7 +136,9 @@ def stage_lines(result: StageResult) -> list[tuple[str, str]]:
 
 def safe(text: str) -> str:
     """One line that can't steer a terminal nor, as a workflow command, a CI system (``::…``, ``##[…``, ``##vso[…``)."""
-    visible = _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), text.replace("\t", "    "))
+    visible = _CONTROL.sub(
+        lambda match: match.group().encode("unicode_escape").decode("ascii"), text.replace("\t", "    ")
+    )
     visible = visible.encode("utf-8", "backslashreplace").decode("utf-8")
     return re.sub(r"^(\s*)(::|##\[|##vso\[|section_(?:start|end):)", r"\1\\\2", visible)
 

@@ -82,9 +82,7 @@ class _Sessions:
         self._planned: tuple[str, ...] = ()
 
     def _workplace(self, reports: str = "") -> Workplace:
-        return self._make(
-            self._root, os.environ, os.environ[RUN_VARIABLE], extra_stages=self._extra, reports=reports
-        )
+        return self._make(self._root, os.environ, os.environ[RUN_VARIABLE], extra_stages=self._extra, reports=reports)
 
     def function(self, stage: Stage) -> Callable[[nox.Session], None]:
         """The session's function; its docstring is the help text."""
@@ -101,9 +99,7 @@ class _Sessions:
         try:
             run = self._begun(session)
             asked = _asked(session)
-            result = run.stage(
-                name, reuse=asked is not None and name not in asked, arguments=tuple(session.posargs)
-            )
+            result = run.stage(name, reuse=asked is not None and name not in asked, arguments=tuple(session.posargs))
         except KeyboardInterrupt:
             if run is not None:
                 run.interrupt(self._planned)

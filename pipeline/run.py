@@ -71,7 +71,9 @@ class Run:
         earlier = place.store.read_record()
         joined = earlier is not None and earlier.run_id == self._run_id
         if joined and earlier is not None and earlier.snapshot != snapshot.digest:
-            raise ConfigurationError("Files changed while the run was going on.", advice="Run again when nothing edits them.")
+            raise ConfigurationError(
+                "Files changed while the run was going on.", advice="Run again when nothing edits them."
+            )
         for name in planned:
             self._stages[name].check_settings(place.settings, snapshot)
         self._snapshot, self._record = snapshot, earlier if joined else record
@@ -150,7 +152,9 @@ class Run:
         for name in self.names:
             if name not in results:
                 shutil.rmtree(self._place.store.stage_folder(name), ignore_errors=True)
-                reason = "This stage was selected and has not begun." if name in planned else "This stage was not selected."
+                reason = (
+                    "This stage was selected and has not begun." if name in planned else "This stage was not selected."
+                )
                 self._place.store.write(self._not_run(name, reason))
 
     def _results(self) -> dict[str, StageResult]:

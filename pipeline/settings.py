@@ -24,9 +24,14 @@ class Exclusion:
     reason: str
 
 
-def key(default: Any, help_text: str, *, low: float | None = None, high: float | None = None, one_of: tuple[str, ...] = ()) -> Any:
+def key(
+    default: Any, help_text: str, *, low: float | None = None, high: float | None = None, one_of: tuple[str, ...] = ()
+) -> Any:
     """A dataclass field with what is needed to check a value for it and to explain it."""
-    return field(default=default, metadata={"help": help_text, "low": low, "high": high, "one_of": one_of})
+    metadata = {"help": help_text, "low": low, "high": high, "one_of": one_of}
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +85,9 @@ class Audit:
     requirements: str = key("", "what the lock must satisfy; default: requirements.in beside the lock, if it is there")
     advisories: str = key("", "an OSV export zip, for audits without the network")
     max_age_days: int = key(7, "the age in days up to which an offline advisory snapshot is believed", low=0)
-    fail_on: Severity = key(Severity.MEDIUM, "vulnerabilities of this severity or worse fail; an unrated one always does")
+    fail_on: Severity = key(
+        Severity.MEDIUM, "vulnerabilities of this severity or worse fail; an unrated one always does"
+    )
     timeout_s: int = key(600, "seconds that the tool may take", low=1)
 
 
@@ -89,8 +96,12 @@ class Test:
     """Unit, integration, regression, acceptance and in-process smoke tests."""
 
     paths: tuple[str, ...] = key((), "where the tests are; default: tests in the service folder")
-    markers: str = key("not system and not preflight and not canary", "which tests run in process (a pytest -m expression)")
-    requirements: tuple[str, ...] = key((), "hashed locks of what the tests need; default: the audited lock and requirements-test.txt beside it")
+    markers: str = key(
+        "not system and not preflight and not canary", "which tests run in process (a pytest -m expression)"
+    )
+    requirements: tuple[str, ...] = key(
+        (), "hashed locks of what the tests need; default: the audited lock and requirements-test.txt beside it"
+    )
     coverage: tuple[str, ...] = key((), "folders whose coverage is measured; default: the service folder")
     exclude: tuple[Exclusion, ...] = key((), "what coverage does not count, each with a reason")
     coverage_floor: float | None = key(None, "the lowest line coverage that passes, in percent", low=0, high=100)
@@ -105,10 +116,16 @@ class Build:
 
     dockerfile: str = key("Dockerfile", "the recipe, relative to the root")
     image: str = key("", "the image's name; default: the project's name")
-    base: str = key("locked", "'locked': our own bases of locked Debian packages; 'dockerfile': those that the recipe names", one_of=("locked", "dockerfile"))
+    base: str = key(
+        "locked",
+        "'locked': our own bases of locked Debian packages; 'dockerfile': those that the recipe names",
+        one_of=("locked", "dockerfile"),
+    )
     python: str = key("3.13", "the Python in the image, for which wheels are fetched")
     debian_mirror: str = key("", "the Debian archive's address; default: the one that the host's apt uses")
-    max_size_mb: float | None = key(None, "the largest image that passes, in megabytes (10^6 bytes), uncompressed", low=1)
+    max_size_mb: float | None = key(
+        None, "the largest image that passes, in megabytes (10^6 bytes), uncompressed", low=1
+    )
     timeout_s: int = key(900, "seconds that the build may take", low=1)
 
 
@@ -137,8 +154,12 @@ class Canary:
     paths: tuple[str, ...] = key(("/healthz",), "what is requested, in turn, as 'GET /path' or '/path'")
     requests: int = key(200, "requests to each side", low=50)
     rate: float = key(100.0, "requests a second to both sides together", low=1)
-    max_error_rate: float = key(0.0, "share of failed requests that passes when there is no release to compare with", low=0, high=1)
-    max_p95_ms: float = key(250.0, "95th percentile of latency that passes when there is no release to compare with", low=1)
+    max_error_rate: float = key(
+        0.0, "share of failed requests that passes when there is no release to compare with", low=0, high=1
+    )
+    max_p95_ms: float = key(
+        250.0, "95th percentile of latency that passes when there is no release to compare with", low=1
+    )
     tolerance: float = key(0.2, "how much slower than the release the candidate may be, as a share", low=0)
     markers: str = key("canary", "which tests run against a live deployment (a pytest -m expression)")
     timeout_s: int = key(300, "seconds that it all may take", low=1)
@@ -175,7 +196,9 @@ class Reports:
 class Cache:
     """Reuse of earlier results."""
 
-    max_age_hours: float = key(24.0, "the age up to which a needed stage's earlier pass for the same snapshot is reused", low=0)
+    max_age_hours: float = key(
+        24.0, "the age up to which a needed stage's earlier pass for the same snapshot is reused", low=0
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +222,20 @@ class Settings:
     sources: Mapping[str, str] = field(default_factory=dict)
 
 
-SECTIONS = ("lint", "scan", "secrets", "audit", "test", "build", "smoke", "canary", "push", "engine", "reports", "cache")
+SECTIONS = (
+    "lint",
+    "scan",
+    "secrets",
+    "audit",
+    "test",
+    "build",
+    "smoke",
+    "canary",
+    "push",
+    "engine",
+    "reports",
+    "cache",
+)
 """The sub-tables of ``[tool.pipeline]``."""
 
 POLICY_FREE = ("engine", "reports", "cache")

@@ -48,7 +48,8 @@ def load(root: Path, environ: Mapping[str, str], extra_stages: tuple[str, ...] =
     faults.extend(f"required: there is no stage {name!r}{nearest(name, stages)}." for name in unknown)
     if faults:
         raise ConfigurationError(
-            "The settings can't be used: " + " ".join(faults), advice="'pipeline config' shows every key and its effective value."
+            "The settings can't be used: " + " ".join(faults),
+            advice="'pipeline config' shows every key and its effective value.",
         )
     extra = {name: _table(table, name, f"tool.pipeline.{name}") for name in extra_stages}
     settings = Settings(**sections, extra=extra, sources=sources)
@@ -159,9 +160,7 @@ def _overlay_environment(given: dict[str, dict[str, Given]], environ: Mapping[st
                 faults.append(f"{variable}: {section} has no key {rest!r}{nearest(variable, spelt)}.")
 
 
-def _section(
-    kind: type, section: str, given: Mapping[str, Given], sources: dict[str, str], faults: list[str]
-) -> Any:
+def _section(kind: type, section: str, given: Mapping[str, Given], sources: dict[str, str], faults: list[str]) -> Any:
     hints = get_type_hints(kind)
     known = {item.name: item for item in fields(kind)}
     values: dict[str, Any] = {}
@@ -201,7 +200,9 @@ def _with_project_defaults(settings: Settings, document: Mapping[str, Any]) -> S
         project=project,
         lint=replace(settings.lint, paths=settings.lint.paths or project.sources),
         scan=replace(settings.scan, paths=settings.scan.paths or project.sources),
-        audit=replace(settings.audit, lock=lock, requirements=settings.audit.requirements or f"{beside}requirements.in"),
+        audit=replace(
+            settings.audit, lock=lock, requirements=settings.audit.requirements or f"{beside}requirements.in"
+        ),
         test=replace(
             settings.test,
             paths=settings.test.paths or (f"{below}tests",),

@@ -92,12 +92,16 @@ def _sequence(value: Any, inner: Any, is_text: bool) -> tuple[Any, ...]:
 
 
 def _exclusions(value: Any) -> tuple[Exclusion, ...]:
-    wanted = "a list of {path = \"…\", reason = \"…\"}, each reason a sentence"
+    wanted = 'a list of {path = "…", reason = "…"}, each reason a sentence'
     if not isinstance(value, list):
         raise Refused(wanted)
     result = []
     for item in value:
-        if not isinstance(item, dict) or set(item) != {"path", "reason"} or not all(isinstance(v, str) for v in item.values()):
+        if (
+            not isinstance(item, dict)
+            or set(item) != {"path", "reason"}
+            or not all(isinstance(v, str) for v in item.values())
+        ):
             raise Refused(wanted)
         if len(item["reason"].split()) < 3 or item["path"].strip("./") == "":
             raise Refused(wanted)

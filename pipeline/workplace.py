@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline.console import Console, standard
-from pipeline.core.containers import Ownership
+from pipeline.core.containers import ContainerEngine, Ownership, Registries
 from pipeline.core.run_record import Report, RunRecord
 from pipeline.core.snapshot import Snapshot
 from pipeline.execution.checkout import Checkout, lay_out
@@ -80,6 +80,8 @@ class Workplace:
             clock=SystemClock(),
             progress=self.console,
             redact=self.redact,
+            engine=self._engine,
+            registries=self._registries,
         )
 
     @property
@@ -144,6 +146,14 @@ class Workplace:
     def close(self) -> None:
         """Give the lock back, and whatever was opened."""
         self.lock.release()
+
+    def _engine(self) -> ContainerEngine:
+        from pipeline.engine_opening import open_engine  # noqa: PLC0415 - the SDK costs time that most stages need not spend
+
+        raise NotImplementedError
+
+    def _registries(self) -> Registries:
+        raise NotImplementedError
 
     def _actor(self) -> str:
         for name in ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID"):

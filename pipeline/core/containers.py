@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipeline.errors import TargetFault
+
 OWNER_LABEL = "pipeline.owner"
-"""The label of everything that a run starts or makes in an engine; its value says whose it is (see :class:`Ownership`)."""
+RUN_LABEL = "pipeline.run"
+"""The labels of everything that a run starts in an engine; their values say whose it is (see :class:`Ownership`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +28,7 @@ class Ownership:
     @property
     def labels(self) -> dict[str, str]:
         """The labels that mark it."""
-        return {OWNER_LABEL: self.checkout, "pipeline.run": self.run}
+        return {OWNER_LABEL: self.checkout, RUN_LABEL: self.run}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,11 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """An image as the engine describes it. ``configuration`` is the engine's own ``Config`` object."""
+    """An image as the engine describes it. ``configuration`` is the engine's own ``Config`` object.
+
+    ``layers`` are the steps of its history that hold something; ``diff_ids`` name its layers from the base upwards, by the digest of
+    each uncompressed tar.
+    """
 
     id: str
     size_bytes: int
@@ -47,11 +54,15 @@ class Image:
     labels: Mapping[str, str]
     architecture: str
     configuration: Mapping[str, Any]
+    diff_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
-    """A classic build: ``context`` is a tar file. The network is off unless ``network`` says otherwise."""
+    """A classic build: ``context`` is a tar file. The network is off unless ``network`` says otherwise.
+
+    Whatever stands in ``labels`` becomes part of the image, and so of its digest: nothing of a single run belongs there.
+    """
 
     context: Path
     dockerfile: str
@@ -67,7 +78,8 @@ class ContainerRequest:
     """A hardened container: read-only root, no capability, no new privileges, limits, one port on loopback.
 
     ``image`` is an image id. The host's port is chosen by the system. ``secrets`` are environment values that must never be
-    shown; they are given to the container like ``environment``.
+    shown; they are given to the container like ``environment``. ``tmp_mb`` and ``shm_mb`` are the sizes of the only two places
+    that can be written, /tmp and /dev/shm, in mebibytes; both live in memory and count as such.
     """
 
     image: str
@@ -78,6 +90,8 @@ class ContainerRequest:
     memory_mb: int = 128
     cpus: float = 1.0
     pids: int = 64
+    tmp_mb: int = 32
+    shm_mb: int = 16
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -90,6 +104,23 @@ class ContainerState:
     out_of_memory: bool
     health: str
 
+    @property
+    def running(self) -> bool:
+        """Whether it is at work."""
+        return self.status == "running"
+
+
+class BuildFault(TargetFault):
+    """The recipe is at fault; ``log`` is all that the build said."""
+
+    def __init__(self, what: str, *, why: str = "", advice: str = "", log: str = "") -> None:
+        super().__init__(what, why=why, advice=advice)
+        self.log = log
+
+
+class ContainerEnded(TargetFault):
+    """A container ended by itself before it could be used; the message has its exit code and the end of its log."""
+
 
 class Container(Protocol):
     """A container that was started by us."""
@@ -101,7 +132,11 @@ class Container(Protocol):
 
     @property
     def base_url(self) -> str:
-        """``http://127.0.0.1:<port>``, the port being the one that the system chose."""
+        """``http://127.0.0.1:<port>``, the port being the one that the system chose.
+
+        Raises:
+            ContainerEnded: it is not running any more, so it has no port.
+        """
         ...
 
     def state(self) -> ContainerState:
@@ -138,8 +173,13 @@ class ContainerEngine(Protocol):
         """Its version."""
         ...
 
+    @property
+    def architecture(self) -> str:
+        """The architecture that it runs, in Go's words: ``amd64``, ``arm64``."""
+        ...
+
     def build(self, request: BuildRequest) -> tuple[str, str]:
-        """Build; the image id and the build's log. Raises TargetFault, with the log, when the recipe is at fault."""
+        """Build; the image id and the build's log. Raises BuildFault when the recipe is at fault."""
         ...
 
     def load(self, archive: Path) -> None:
@@ -159,19 +199,19 @@ class ContainerEngine(Protocol):
         ...
 
     def start(self, request: ContainerRequest) -> Container:
-        """Create and start a hardened container."""
+        """Create and start a hardened container. Raises TargetFault when the image has nothing that can be started."""
         ...
 
-    def push(self, reference: str, credentials: Mapping[str, str]) -> str:
+    def push(self, reference: str, credentials: Mapping[str, str], *, timeout_s: float = 600.0) -> str:
         """Push a tagged image; the manifest digest that the registry confirmed. Raises RegistryTrouble."""
         ...
 
-    def pull(self, reference: str, credentials: Mapping[str, str]) -> str:
+    def pull(self, reference: str, credentials: Mapping[str, str], *, timeout_s: float = 600.0) -> str:
         """Pull by ``name@digest``; the image id. Raises RegistryTrouble."""
         ...
 
     def remove_leftovers(self, ownership: Ownership) -> Sequence[str]:
-        """Remove the containers and networks of this checkout's earlier runs; what was removed."""
+        """Remove the containers and networks that this checkout's earlier runs left; the names of what was removed."""
         ...
 
     def close(self) -> None:

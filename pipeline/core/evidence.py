@@ -29,7 +29,9 @@ class Evidence:
     controls: tuple[Control, ...] = ()
 
     @classmethod
-    def of(cls, unit: str, *, expected: Iterable[str], checked: Iterable[str], controls: Iterable[Control] = ()) -> Evidence:
+    def of(
+        cls, unit: str, *, expected: Iterable[str], checked: Iterable[str], controls: Iterable[Control] = ()
+    ) -> Evidence:
         """The evidence from any iterables of names."""
         return cls(unit=unit, expected=frozenset(expected), checked=frozenset(checked), controls=tuple(controls))
 

@@ -114,7 +114,9 @@ def with_fingerprints(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     The fingerprint is a SHA-256 over tool, rule, path, package and the source line without its white space, and the number of
     earlier findings that are equal in all of these: it holds when lines move, and a second identical finding gets another one.
     """
-    ordered = sorted(findings, key=lambda f: (-f.severity.rank, f.tool, f.path, f.line, f.column, f.rule, f.package, f.message))
+    ordered = sorted(
+        findings, key=lambda f: (-f.severity.rank, f.tool, f.path, f.line, f.column, f.rule, f.package, f.message)
+    )
     seen: Counter[str] = Counter()
     named = []
     for finding in ordered:

@@ -42,15 +42,23 @@ def parse_lock(text: str, name: str) -> tuple[Pin, ...]:
         hashes = tuple(re.findall(r"--hash[= ](sha256:[0-9a-f]{64})\b", " ".join(options)))
         try:
             parsed = Requirement(requirement)
-            exact = [s.version for s in parsed.specifier if s.operator in ("==", "===") and not s.version.endswith(".*")]
+            exact = [
+                s.version for s in parsed.specifier if s.operator in ("==", "===") and not s.version.endswith(".*")
+            ]
             if len(parsed.specifier) != 1 or not exact or parsed.url:
-                raise ConfigurationError(f"{name}:{number} is not pinned to one version: {requirement!r}.", advice=REMEDY)
+                raise ConfigurationError(
+                    f"{name}:{number} is not pinned to one version: {requirement!r}.", advice=REMEDY
+                )
         except (InvalidRequirement, InvalidMarker) as error:
-            raise ConfigurationError(f"{name}:{number} is not a requirement: {requirement!r}.", advice=REMEDY) from error
+            raise ConfigurationError(
+                f"{name}:{number} is not a requirement: {requirement!r}.", advice=REMEDY
+            ) from error
         if not hashes:
             raise ConfigurationError(f"{name}:{number} has no hash: {requirement!r}.", advice=REMEDY)
         marker = str(parsed.marker or "")
-        pins.append(Pin(name=canonicalize_name(parsed.name), version=exact[0], hashes=hashes, line=number, marker=marker))
+        pins.append(
+            Pin(name=canonicalize_name(parsed.name), version=exact[0], hashes=hashes, line=number, marker=marker)
+        )
     return tuple(pins)
 
 
@@ -79,10 +87,13 @@ def check_satisfies(pins: tuple[Pin, ...], requirements: tuple[Requirement, ...]
     for requirement in requirements:
         pin = by_name.get(canonicalize_name(requirement.name))
         if pin is None:
-            raise TargetFault(f"{lock} does not hold {requirement.name}, which {source} asks for.", advice="Renew the lock.")
+            raise TargetFault(
+                f"{lock} does not hold {requirement.name}, which {source} asks for.", advice="Renew the lock."
+            )
         if not requirement.specifier.contains(Version(pin.version), prereleases=True):
             raise TargetFault(
-                f"{lock} pins {pin.name} {pin.version}, and {source} asks for {requirement.specifier}.", advice="Renew the lock."
+                f"{lock} pins {pin.name} {pin.version}, and {source} asks for {requirement.specifier}.",
+                advice="Renew the lock.",
             )
 
 

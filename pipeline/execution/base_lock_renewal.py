@@ -30,8 +30,8 @@ _ARCHITECTURE_INDEPENDENT = "all"
 class Trust:
     """How InRelease files are verified.
 
-    ``run`` runs a command and returns its exit code; ``gpgv`` is that program's path. With ``gpgv`` empty no signature is
-    checked, and the renewal says so. ``now`` is what a list's expiry is compared with.
+    ``run`` runs a command and returns its exit code; ``gpgv`` is that program's path. With ``gpgv`` empty no signature
+    is checked, and the renewal says so. ``now`` is what a list's expiry is compared with.
     """
 
     gpgv: str
@@ -42,7 +42,7 @@ class Trust:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What to lock: of which Debian release ("trixie") and architecture ("amd64"), which package names for each base."""
+    """What to lock: of which release ("trixie") and architecture ("amd64") which package names for each base."""
 
     release: str
     architecture: str
@@ -55,7 +55,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renewal:
-    """A new lock; ``changes`` has a line for each package that differs; ``trust`` says in a sentence what vouches for it."""
+    """A new lock; ``changes`` has a line for each package that differs; ``trust`` is a sentence on what vouches for it."""
 
     lock: BaseLock
     changes: tuple[str, ...]
@@ -76,8 +76,8 @@ def renew_lock(
     """Look up the newest version of every wanted package in the release, its updates and its security updates.
 
     With nothing changed the old lock comes back as it was, date included, so that the images keep their ids. Raises
-    ``FetchTrouble`` when a list can't be had, is not what the signed Release file says, is signed wrongly, has expired, or
-    lacks a package.
+    ``FetchTrouble`` when a list can't be had, is not what the signed Release file says, is signed wrongly, has expired,
+    or lacks a package.
     """
     newest: dict[str, LockedPackage] = {}
     dates: list[datetime] = []

@@ -45,7 +45,9 @@ class Checkout:
             )
         head = self._git("log", "-1", "--format=%H %ct")
         if head.exit_code != 0:
-            raise ConfigurationError("The git repository has no commit yet.", advice="Commit something: git add . && git commit")
+            raise ConfigurationError(
+                "The git repository has no commit yet.", advice="Commit something: git add . && git commit"
+            )
         commit, seconds = head.stdout.split()
         branch = self._git("symbolic-ref", "--quiet", "--short", "HEAD").stdout.strip()
         listing = self._must("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".")
@@ -128,7 +130,9 @@ def lay_out(snapshot: Snapshot, source: Path, trees: Path) -> Path:
         ) from error
     changed = altered(snapshot, tree)
     if changed:
-        raise StorageTrouble(f"{changed[0]} changed while the snapshot was taken.", advice="Run again when nothing edits the files.")
+        raise StorageTrouble(
+            f"{changed[0]} changed while the snapshot was taken.", advice="Run again when nothing edits the files."
+        )
     _forget_others(trees, tree)
     (trees / f"{tree.name}{_COMPLETE}").touch()
     return tree

@@ -19,8 +19,8 @@ from pipeline.images.release_files import head_fields
 from pipeline.images.whole_file import appearing
 
 SETTING_ADVICE = (
-    "Set debian_mirror under [tool.pipeline.build], or PIPELINE_BUILD_DEBIAN_MIRROR, to the address of a Debian archive: "
-    "the folder that has dists/ and pool/ in it; a second address after a space is the security archive."
+    "Set debian_mirror under [tool.pipeline.build], or PIPELINE_BUILD_DEBIAN_MIRROR, to the address of a Debian "
+    "archive: the folder that has dists/ and pool/ in it; a second address after a space is the security archive."
 )
 _TIMEOUT_S = (10.0, 30.0)
 _HEAD_BYTES = 16 * 1024
@@ -34,14 +34,14 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DebianArchive:
-    """Where Debian's packages are. ``security`` is empty when none was found; ``found_in`` says who knew the address."""
+    """Where Debian's packages are. ``security`` is empty when none was found; ``found_in`` says who knew it."""
 
     main: str
     security: str
     found_in: str
 
     def address(self, package: LockedPackage) -> str:
-        """Return a locked package's URL. Raises ``FetchTrouble`` when it is a security update and no such archive is known."""
+        """Return a package's URL. Raises ``FetchTrouble`` for a security update when no such archive is known."""
         if package.archive == "main":
             return f"{self.main}/{package.path}"
         return f"{self.require_security(str(package))}/{package.path}"
@@ -57,7 +57,7 @@ class DebianArchive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How often a download is tried, and the first pause between two tries in seconds; each further one is twice as long."""
+    """How often a download is tried, and the first pause in seconds; each further one is twice as long."""
 
     attempts: int = 4
     pause_s: float = 0.5
@@ -216,7 +216,7 @@ def _candidates(setting: list[str], root: Path) -> Iterator[tuple[str, list[str]
 
 
 def _is(address: str, codename: str, label: str, answers: dict[str, str]) -> bool:
-    """Ask whether the archive at ``address`` publishes this suite of Debian; the answer's gist goes into ``answers``."""
+    """Ask whether the archive at ``address`` has this suite of Debian; the answer's gist goes into ``answers``."""
     url = f"{address}/dists/{codename}/InRelease"
     if url not in answers:
         answers[url] = _ask(url)

@@ -27,7 +27,7 @@ _KNOWING_TOOLS = (
 
 
 def apt_addresses(root: Path = Path("/")) -> list[str]:
-    """Return the HTTP addresses of binary packages in apt's configuration, in its order and once each (sources.list(5)).
+    """Return the HTTP addresses of binary packages in apt's configuration, in its order, once each (sources.list(5)).
 
     Both formats are read; disabled entries, source packages and methods that are no HTTP are left out. A file that
     can't be read counts as empty.

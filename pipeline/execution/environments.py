@@ -16,6 +16,7 @@ from pathlib import Path
 from pipeline.core.lock import REMEDY, parse_lock
 from pipeline.core.ports import Outcome, ProcessRunner, Progress, Request, ToolEnvironment
 from pipeline.errors import ConfigurationError, EnvironmentTrouble
+from pipeline.execution.interpreters import find_python, running_python
 from pipeline.execution.package_index import uv_environment
 
 _LAYOUT = "1"
@@ -32,6 +33,7 @@ class UvEnvironments:
         self._processes = processes
         self._progress = progress
         self._wanted = python
+        self._environ = environ
         self._variables = uv_environment(environ)
         self._interpreter: tuple[Path, str] | None = None
 
@@ -39,9 +41,9 @@ class UvEnvironments:
     def interpreter(self) -> tuple[Path, str]:
         """The interpreter that environments are made from, and its version; the wanted one, else the one that runs this."""
         if self._interpreter is None:
-            self._interpreter = self._find(self._wanted) or self._find("3")
-        if self._interpreter is None:
-            raise EnvironmentTrouble("No Python was found to make environments with.", advice="Install Python 3.11 or newer.")
+            folder = self._parent()
+            found = find_python(self._wanted, self._environ, self._processes, folder)
+            self._interpreter = found or running_python(self._processes, folder)
         return self._interpreter
 
     def ensure(self, title: str, locks: Sequence[Path]) -> ToolEnvironment:
@@ -53,7 +55,9 @@ class UvEnvironments:
         """
         contents = [checked_lock(lock) for lock in locks]
         base, version = self.interpreter
-        digest = hashlib.sha256("\0".join([_LAYOUT, str(base), version, str(self._folder), *contents]).encode()).hexdigest()
+        digest = hashlib.sha256(
+            "\0".join([_LAYOUT, str(base), version, str(self._folder), *contents]).encode()
+        ).hexdigest()
         root = self._folder / f"{title}-{digest[:12]}"
         marker = root / ".complete"
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -87,21 +91,18 @@ class UvEnvironments:
 
     def _run(self, title: str, *arguments: str) -> Outcome:
         return self._processes.run(
-            Request(argv=(uv_program(), *arguments), cwd=self._parent(), timeout_s=_TIMEOUT_S, env=self._variables, title=f"making {title}")
+            Request(
+                argv=(uv_program(), *arguments),
+                cwd=self._parent(),
+                timeout_s=_TIMEOUT_S,
+                env=self._variables,
+                title=f"making {title}",
+            )
         )
 
     def _parent(self) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
         return self._folder
-
-    def _find(self, wanted: str) -> tuple[Path, str] | None:
-        outcome = self._run("interpreter", "python", "find", "--no-config", "--no-project", "--no-python-downloads", "--system", wanted)
-        if outcome.exit_code != 0:
-            return None
-        path = Path(outcome.stdout.strip())
-        code = "import platform; print(platform.python_version())"
-        probe = self._processes.run(Request(argv=(str(path), "-I", "-c", code), cwd=self._parent(), timeout_s=60))
-        return (path, probe.stdout.strip()) if probe.exit_code == 0 else None
 
 
 def checked_lock(lock: Path) -> str:

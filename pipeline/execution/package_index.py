@@ -31,6 +31,10 @@ def uv_environment(environ: Mapping[str, str], files: tuple[Path, ...] | None = 
         result.pop(name, None)
         if present:
             result[name] = separator.join(present)
+    if "UV_INDEX" in result:
+        # pip looks at all of its indexes for a version, uv at the first that has the package. What is installed is pinned by hash,
+        # so the confusion of packages that uv guards against can't happen.
+        result["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     result.update({name: value for name, value in environ.items() if name.startswith("UV_")})
     return result
 
@@ -47,7 +51,9 @@ def _pip_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
         return ()
     home = Path(environ.get("HOME", "~")).expanduser()
     user = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-    system = [Path(folder) / "pip/pip.conf" for folder in environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":") if folder]
+    system = [
+        Path(folder) / "pip/pip.conf" for folder in environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":") if folder
+    ]
     files = [*system, Path("/etc/pip.conf"), home / ".pip/pip.conf", user / "pip/pip.conf"]
     if environ.get("VIRTUAL_ENV"):
         files.append(Path(environ["VIRTUAL_ENV"]) / "pip.conf")

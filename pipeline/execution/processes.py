@@ -13,8 +13,9 @@ import signal
 import subprocess  # nosec B404 - the one module that starts processes; always an argument list, never a shell
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -117,6 +118,84 @@ def start_detached(argv: list[str], log: Path, env: Mapping[str, str] | None = N
     except OSError as error:
         raise ToolTrouble(f"{argv[0]} could not be started: {error.strerror or error}.") from error
     return process.pid
+
+
+class Companion:
+    """A server process that serves this one: it ends with :meth:`stop`, or with this process, however that ends."""
+
+    def __init__(self, argv: Sequence[str], *, cwd: Path, log: Path, env: Mapping[str, str]) -> None:
+        """Start it with exactly the environment ``env``, its output to ``log``, which begins empty.
+
+        Raises:
+            ToolTrouble: it can't be started.
+        """
+        self._name = Path(argv[0]).name
+        self._started = threading.Event()
+        self._released = threading.Event()
+        self._error: OSError | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        # Linux sends the parent-death signal when the *thread* that started the child ends (prctl(2)), and stages may run in
+        # threads: so a thread of its own starts it, and stays.
+        keeper = threading.Thread(target=self._keep, args=(tuple(argv), cwd, log, dict(env)), name=self._name, daemon=True)
+        keeper.start()
+        self._started.wait()
+        if self._error is not None:
+            raise ToolTrouble(f"{self._name} could not be started: {self._error.strerror or self._error}.") from self._error
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid if self._process is not None else 0
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        """End it and its group; harmless when it has ended."""
+        if self._process is not None:
+            stop_group(self._process)
+        self._released.set()
+
+    def _keep(self, argv: tuple[str, ...], cwd: Path, log: Path, env: dict[str, str]) -> None:
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("wb") as file:
+                self._process = subprocess.Popen(  # nosec B603 - an argument list, no shell
+                    argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                    start_new_session=True, preexec_fn=_die_with_parent if _LIBC is not None else None,
+                )  # fmt: skip
+        except OSError as error:
+            # Raised again by the constructor, in the thread that asked.
+            self._error = error
+        finally:
+            self._started.set()
+        if self._process is not None:
+            self._released.wait()
+
+
+def process_started(pid: int) -> str:
+    """When the process with this id started, as a text that no other process of this machine has; empty when there is none.
+
+    A pid alone is not enough to know a process by: ids are used again. Source: proc(5), field 22 of ``/proc/<pid>/stat``.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    # The second field is the program's name in brackets and may hold spaces and brackets itself.
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[0] == "Z" else f"{boot}:{fields[19]}"
+
+
+def end_process(pid: int, started: str) -> bool:
+    """End the group of a process that an earlier run of ours left, if that very process is still there; whether it was."""
+    if not started or process_started(pid) != started:
+        return False
+    _signal_group(pid, signal.SIGKILL)
+    return True
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -15,10 +15,16 @@ from urllib.parse import quote, quote_plus
 MASK = "[secret]"
 SHORTEST = 8
 
-_NAME = re.compile(r"(SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY)|(^|_)(KEY|AUTH)(_|$)", re.I)
+_NAME = re.compile(
+    r"(SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY)|(^|_)(KEY|AUTH)(_|$)", re.I
+)
 # The user part may be empty; neither part holds a slash or white space. Bounded, so that no input makes it slow.
-_URL = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{0,20}://)(?P<user>[^\s/:@'\"]{0,256}):(?P<password>[^\s/@'\"]{1,512})@")
-_ORDINARY = frozenset({"disabled", "required", "optional", "password", "changeme", "localhost", "production", "development"})
+_URL = re.compile(
+    r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{0,20}://)(?P<user>[^\s/:@'\"]{0,256}):(?P<password>[^\s/@'\"]{1,512})@"
+)
+_ORDINARY = frozenset(
+    {"disabled", "required", "optional", "password", "changeme", "localhost", "production", "development"}
+)
 
 
 class SecretRedactor:
@@ -38,7 +44,16 @@ class SecretRedactor:
         raw = secret.encode("utf-8", "surrogateescape")
         encoded = base64.b64encode(raw).decode()
         urlsafe = base64.urlsafe_b64encode(raw).decode()
-        forms = {secret, quote(raw, safe=""), quote(raw), quote_plus(raw), encoded, urlsafe, encoded.rstrip("="), urlsafe.rstrip("=")}
+        forms = {
+            secret,
+            quote(raw, safe=""),
+            quote(raw),
+            quote_plus(raw),
+            encoded,
+            urlsafe,
+            encoded.rstrip("="),
+            urlsafe.rstrip("="),
+        }
         self._forms |= {form for form in forms if len(form) >= SHORTEST}
         # Longest first, so that no form leaves the rest of a longer one behind.
         longest_first = sorted(self._forms, key=len, reverse=True)

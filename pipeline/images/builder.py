@@ -25,7 +25,7 @@ _DESCRIPTIONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseImage:
-    """A base image on the disk. ``reference`` is its name in an engine, ``image_id`` ("sha256:<hex>") its identity there.
+    """A base image on the disk. ``reference`` is its name in an engine, ``image_id`` ("sha256:<hex>") its id there.
 
     ``size_bytes`` is the uncompressed layer; ``reused`` says that an earlier archive was found whole.
     """
@@ -107,7 +107,7 @@ def _settings(name: str, lock: BaseLock) -> archive.ImageSettings:
 
 
 def _image(name: str, lock: BaseLock, path: Path, *, reused: bool) -> BaseImage:
-    """Describe the archive in ``path`` from its own bytes. Raises ``FetchTrouble`` when they are not whole or not ours."""
+    """Describe the archive in ``path`` from its bytes. Raises ``FetchTrouble`` when they are not whole or not ours."""
     with path.open("rb") as stream:
         facts = archive.check_archive(stream)
     if facts.labels != _labels(name, lock):

@@ -1,4 +1,4 @@
-"""Reads a Debian archive's own lists: the signed Release file and the Packages index (Debian repository format, deb822(5))."""
+"""Reads a Debian archive's own lists: the signed Release file and the Packages index (repository format, deb822(5))."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def signed_text(text: str) -> str:
 
 
 def parse_release(text: str) -> Release:
-    """Return the Release file in ``text``. Raises ``FetchTrouble`` when a field that is needed is missing or unreadable."""
+    """Return the Release file in ``text``. Raises ``FetchTrouble`` when a needed field is missing or unreadable."""
     fields = dict(_fields(text.splitlines()))
     try:
         return Release(

@@ -8,7 +8,7 @@ from functools import total_ordering
 from pipeline.errors import FetchTrouble
 
 _VERSION = re.compile(
-    r"(?:(?P<epoch>[0-9]+):)?(?P<upstream>[0-9][A-Za-z0-9.+:~-]*?)(?:-(?P<revision>[A-Za-z0-9+.~]+))?"
+    r"(?:(?P<epoch>[0-9]+):)?(?P<upstream>[0-9][A-Za-z0-9.+:~-]*?(?<!-))(?:-(?P<revision>[A-Za-z0-9+.~]+))?"
 )
 _PARTS = re.compile(r"([^0-9]*)([0-9]*)")
 _END = 0

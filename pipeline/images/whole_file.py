@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def appearing(path: Path) -> Iterator[Path]:
-    """Give a name beside ``path`` to write to; it becomes ``path`` at the end, or is removed when that is not reached."""
+    """Give a name beside ``path`` to write to; it becomes ``path`` at the end, or goes when that is not reached."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-")
     os.close(handle)
     unfinished = Path(name)

@@ -7,7 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.core.ports import Clock, Environments, Outcome, ProcessRunner, Progress, Redactor, Request, ToolEnvironment
+from pipeline.core.ports import (
+    Clock,
+    Environments,
+    Outcome,
+    ProcessRunner,
+    Progress,
+    Redactor,
+    Request,
+    ToolEnvironment,
+)
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, StageResult, Tool
 from pipeline.errors import ToolTrouble
@@ -80,7 +89,8 @@ class Context:
     def with_tools(self, examination: Examination, tools: ToolEnvironment, *names: str) -> Examination:
         """The examination with the tools that took part, by the versions that their environment holds."""
         return replace(
-            examination, tools=(*examination.tools, *(Tool(name=n, version=tools.packages.get(n, "unknown")) for n in names))
+            examination,
+            tools=(*examination.tools, *(Tool(name=n, version=tools.packages.get(n, "unknown")) for n in names)),
         )
 
 

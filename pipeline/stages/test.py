@@ -59,7 +59,9 @@ class TestStage:
             raise ToolTrouble("No coverage was written.", why="pytest-cov must be among the locked test requirements.")
         text = report.read_text(encoding="utf-8")
         context.keep("coverage.json", text)
-        examined = assess(settings, expected, ran, coverage.parse(text, measured), caught, (*not_checked, *_python(context, tools)))
+        examined = assess(
+            settings, expected, ran, coverage.parse(text, measured), caught, (*not_checked, *_python(context, tools))
+        )
         return context.with_tools(examined, tools, "pytest", "pytest-cov", "coverage")
 
 
@@ -129,10 +131,16 @@ def run_tests(
     folder = cwd or context.tree
     outcome = context.run(
         Request(
-            argv=pytest.command(str(tools.python), paths, rootdir=folder, markers=markers, junit=junit, options=options),
+            argv=pytest.command(
+                str(tools.python), paths, rootdir=folder, markers=markers, junit=junit, options=options
+            ),
             cwd=folder,
             timeout_s=settings.timeout_s,
-            env={**settings.environment, **pytest.environment(record), "COVERAGE_FILE": str(record.parent / "coverage")},
+            env={
+                **settings.environment,
+                **pytest.environment(record),
+                "COVERAGE_FILE": str(record.parent / "coverage"),
+            },
             title="pytest",
         )
     )

@@ -7,7 +7,6 @@ plugin of ours, the witness, writes down each file that pylint really walks.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +64,9 @@ class Output:
 
 def command(program: str, files: tuple[str, ...], libraries: Path, witness: Path) -> tuple[str, ...]:
     """The command line. ``libraries`` are the project's own packages, put last so that they can't stand before pylint's."""
-    hook = f"import sys; sys.path.append({str(libraries)!r}); sys.path.append({str(witness)!r}); sys.path.insert(0, '.')"
+    hook = (
+        f"import sys; sys.path.append({str(libraries)!r}); sys.path.append({str(witness)!r}); sys.path.insert(0, '.')"
+    )
     return (
         program, "--output-format=json2", "--init-hook", hook, f"--load-plugins={WITNESS}", "--enable=file-ignored",
         "--fail-under=0", "--persistent=n", "--score=y", "--", *files,
@@ -86,10 +87,16 @@ def parse(outcome: Outcome, record: str, tree: Path) -> Output:
         score = float(document["statistics"]["score"])
         findings = tuple(_finding(m, tree) for m in messages if m["messageId"] != _SKIPPED)
     except (ValueError, KeyError, TypeError) as error:
-        raise ToolTrouble("pylint's output is not whole, so it proves nothing.", why=f"{error} {outcome.tail(3)}") from error
+        raise ToolTrouble(
+            "pylint's output is not whole, so it proves nothing.", why=f"{error} {outcome.tail(3)}"
+        ) from error
     if not messages and outcome.exit_code:
         raise ToolTrouble(f"pylint's exit code {outcome.exit_code} contradicts its clean output.")
-    sick = [f"pylint did not do all of its work: {m['message']} ({m['messageId']})." for m in messages if m["messageId"] in _HEALTH]
+    sick = [
+        f"pylint did not do all of its work: {m['message']} ({m['messageId']})."
+        for m in messages
+        if m["messageId"] in _HEALTH
+    ]
     skipped = [f"{relative(m['path'], tree)} tells pylint to skip it." for m in messages if m["messageId"] == _SKIPPED]
     walked = {relative(line, tree) for line in record.splitlines() if line}
     syntax = {finding.path for finding in findings if finding.rule.startswith("E0001")}
@@ -105,7 +112,7 @@ def _finding(message: dict[str, Any], tree: Path) -> Finding:
         tool="pylint",
         severity=_LETTERS[message["type"]],
         confidence=Confidence.HIGH if known else Confidence.MEDIUM,
-        message=f"{re.sub(r'\s+', ' ', message['message'])} ({message['symbol']})",
+        message=f"{' '.join(message['message'].split())} ({message['symbol']})",
         path=path,
         line=line,
         # pylint's columns begin at 0, a report's at 1.

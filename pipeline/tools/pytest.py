@@ -111,7 +111,9 @@ def parse(outcome: Outcome, record: str, tree: Path) -> Output:
     except ValueError as error:
         raise ToolTrouble("The record of the tests is damaged, so it proves nothing.", why=str(error)) from error
     if not events and outcome.exit_code != _NONE:
-        raise ToolTrouble(f"pytest ended with exit code {outcome.exit_code} and ran nothing.", why=f"It says: {outcome.tail(12)}")
+        raise ToolTrouble(
+            f"pytest ended with exit code {outcome.exit_code} and ran nothing.", why=f"It says: {outcome.tail(12)}"
+        )
     phases = [event for event in events if event["event"] == "phase"]
     failures = {**_failures(phases, tree), **_broken(events, tree)}
     ran = [event["test"] for event in phases if event["when"] == "call" and event["outcome"] != "skipped"]
@@ -133,7 +135,9 @@ def _doubts(outcome: Outcome, events: list[dict[str, Any]], failed: bool) -> tup
     if not ends:
         return (f"pytest did not come to its end (exit code {outcome.exit_code}); something ended the process.",)
     if ends[-1] != outcome.exit_code:
-        return (f"pytest ended with {ends[-1]} and its process with {outcome.exit_code}, so its result can't be trusted.",)
+        return (
+            f"pytest ended with {ends[-1]} and its process with {outcome.exit_code}, so its result can't be trusted.",
+        )
     if failed != (outcome.exit_code in (_FAILED, _BROKEN)):
         return (f"pytest's exit code {outcome.exit_code} does not fit what its tests said: {outcome.tail(4)}",)
     return ()

@@ -41,7 +41,17 @@ def control_command(program: str, max_complexity: int, beside: str) -> tuple[str
 def _options(program: str, max_complexity: int) -> tuple[str, ...]:
     complexity = f"lint.mccabe.max-complexity={max_complexity}"
     wanted = f"--extend-select={RULES}"
-    return (program, "check", "--output-format=json", "--verbose", "--no-cache", "--no-fix", wanted, "--config", complexity)
+    return (
+        program,
+        "check",
+        "--output-format=json",
+        "--verbose",
+        "--no-cache",
+        "--no-fix",
+        wanted,
+        "--config",
+        complexity,
+    )
 
 
 def parse(outcome: Outcome, tree: Path) -> Output:

@@ -4,6 +4,8 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -52,7 +54,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers and judge the address."""
+    """Declare the markers, judge the address, and give hypothesis a folder that goes away.
+
+    It would otherwise leave one in whatever directory the suite is started from.
+    """
+    home = mkdtemp(prefix="hypothesis-")
+    config.add_cleanup(lambda: rmtree(home))
+    set_hypothesis_home_dir(home)
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
     config.option.strict_markers = True
@@ -85,12 +93,6 @@ def pytest_report_header(config: pytest.Config) -> str:
     if url:
         return f"echo service at {url}; unit and integration tests are deselected"
     return "echo service in process; system and preflight tests need --base-url and are deselected"
-
-
-@pytest.fixture(name="hypothesis_home", scope="session", autouse=True)
-def _hypothesis_home(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep hypothesis from leaving a folder in whatever directory the suite is started from."""
-    set_hypothesis_home_dir(tmp_path_factory.mktemp("hypothesis"))
 
 
 @pytest.fixture(name="config", scope="session")

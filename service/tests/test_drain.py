@@ -32,7 +32,7 @@ def _received(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 def test_a_stop_is_passed_on_after_the_delay(received: list[int], app: Flask) -> None:
     """Meanwhile the service is alive but not ready."""
     target = InProcess(app.test_client())
-    drain.delay_stop(_into(received), 0.1)
+    drain.delay_stop(_into(received), 0.3)
     assert target.get("/readyz").status == 200
     signal.raise_signal(signal.SIGTERM)
     assert target.get("/readyz").status == 503

@@ -52,7 +52,8 @@ def test_a_language_comes_back_or_is_refused_by_rule(target: Target, text: str) 
         assert answer.json()["namespace_params"]["language"] == text
 
 
-@given(offered=st.text(st.characters(min_codepoint=0x21, max_codepoint=0xFF), max_size=80))
+# Control characters never get past the server, whose own answer to them is not the application's.
+@given(offered=st.text(st.characters(max_codepoint=0xFF, exclude_categories=["Cc"]), max_size=80))
 def test_the_request_id_is_always_well_formed(target: Target, offered: str) -> None:
     """Whatever was offered."""
     made = target.request("GET", "/healthz", headers={"X-Request-ID": offered}).headers

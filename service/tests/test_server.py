@@ -65,8 +65,8 @@ def test_the_largest_limits_lie_below_those_of_the_server(tmp_path: Path) -> Non
 
 
 def test_a_stop_drains_first(tmp_path: Path) -> None:
-    """Not ready, yet working for old and new connections; then gone, with exit code 0."""
-    with Server(tmp_path, DRAIN_SECONDS="0.8") as server:
+    """Not ready, yet working for old and new connections; a second SIGTERM ends the wait."""
+    with Server(tmp_path, DRAIN_SECONDS="60") as server:
         remote = server.remote
         assert remote.get("/readyz").status == 200
         kept = remote.connect()
@@ -78,6 +78,7 @@ def test_a_stop_drains_first(tmp_path: Path) -> None:
         assert read(kept.getresponse()).status == 200
         assert remote.post("/echo/new").status == 200
         kept.close()
+        server.terminate()
         assert server.wait() == 0
         with pytest.raises(OSError):
             remote.get("/healthz")
@@ -85,29 +86,17 @@ def test_a_stop_drains_first(tmp_path: Path) -> None:
 
 def test_a_request_in_flight_outlives_the_drain(tmp_path: Path) -> None:
     """It began before the stop; its client is slow, and still gets its answer."""
-    with Server(tmp_path, DRAIN_SECONDS="0.1") as server:
-        remote = server.remote
-        slow = remote.connect()
+    with Server(tmp_path, DRAIN_SECONDS="0.5") as server:
+        slow = server.remote.connect()
         slow.putrequest("POST", "/echo/slow")
         slow.putheader("Content-Length", "4")
         slow.endheaders(b"ab")
-        time.sleep(0.1)  # the server has to have picked it up, which nothing shows
         server.terminate()
         _until(lambda: "Handling signal: term" in server.text())
         slow.send(b"cd")
         answer = read(slow.getresponse())
         slow.close()
         assert answer.json()["namespace_params"]["content_received"] == "slow"
-        assert server.wait() == 0
-
-
-def test_a_second_stop_ends_the_drain(tmp_path: Path) -> None:
-    """Exit code 0 all the same."""
-    with Server(tmp_path, DRAIN_SECONDS="60") as server:
-        remote = server.remote
-        server.terminate()
-        _until(lambda: remote.get("/readyz").status == 503)
-        server.terminate()
         assert server.wait() == 0
 
 

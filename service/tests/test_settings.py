@@ -1,5 +1,6 @@
 """Which settings the environment gives, which it can't, and that no secret shows itself."""
 
+import dataclasses
 import importlib
 import json
 import logging
@@ -24,13 +25,8 @@ pytestmark = pytest.mark.unit
 
 EXAMPLE = Path(settings.__file__).with_name(".env.example")
 ABSENT = Path("service", "absent.env")
-SECRETS = {
-    "KEY_PROD": "secret_key",
-    "DATABASE_URI_PROD": "database_uri",
-    "REDIS_CACHE_URI": "redis_cache_uri",
-    "AWS_ACCESS_KEY": "aws_access_key",
-    "AWS_SECRET_KEY": "aws_secret_key",
-}
+# In the order of the fields of settings.Credentials.
+SECRETS = ("KEY_PROD", "DATABASE_URI_PROD", "REDIS_CACHE_URI", "AWS_ACCESS_KEY", "AWS_SECRET_KEY")
 
 
 @pytest.fixture(autouse=True, name="bare")
@@ -119,11 +115,12 @@ def test_the_environment_wins_over_the_file(
 ) -> None:
     """The file fills in what the environment leaves out, without entering it."""
     dotenv = tmp_path / ".env"
-    dotenv.write_text("MODE_CONFIG=testing\nKEY_TEST=from the file\nPORT=6000\n")
+    key = secrets.token_urlsafe()
+    dotenv.write_text(f"MODE_CONFIG=testing\nKEY_TEST={key}\nPORT=6000\n")
     monkeypatch.setenv("PORT", "7000")
     config = load(dotenv)
     assert isinstance(config, settings.Testing)
-    assert config.credentials.secret_key == "from the file"
+    assert config.credentials.secret_key == key
     assert config.serving.port == 7000
     assert not log_lines()
     assert "KEY_TEST" not in os.environ
@@ -207,8 +204,8 @@ def test_no_secret_is_ever_printed(monkeypatch: pytest.MonkeyPatch, log_lines: L
     config = load(ABSENT)
     app = create_app(config)
     shown = f"{config} {config!r} {vars(config)} {app.config} {dict(app.config)!r}"
-    for name, field in SECRETS.items():
-        secret = getattr(config.credentials, field)
+    for name, field in zip(SECRETS, dataclasses.fields(settings.Credentials), strict=True):
+        secret = getattr(config.credentials, field.name)
         shown += f"{secret} {secret!r} {secret!s} {secret:>20}"
         logging.getLogger("service.test").warning("%s %r", secret, secret)
         assert secret == values[name]

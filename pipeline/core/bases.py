@@ -1,0 +1,38 @@
+"""The images that a build starts from, as a stage sees them: what they are and what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.core.containers import ContainerEngine
+from pipeline.core.ports import Progress
+
+RUNTIME_ARGUMENT = "RUNTIME_IMAGE"
+BUILDER_ARGUMENT = "BUILDER_IMAGE"
+"""The build arguments by which a recipe is told its bases."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseSet:
+    """The two bases that belong together, both present in the engine.
+
+    ``arguments`` maps build arguments to image ids; ``packages`` are the runtime's, as ``name version``; ``python`` is its Python,
+    like ``3.13``; ``lock_digest`` (SHA-256, hexadecimal) names the content of both.
+    """
+
+    arguments: Mapping[str, str]
+    packages: tuple[str, ...]
+    python: str
+    release: str
+    architecture: str
+    lock_digest: str
+
+
+class BaseImages(Protocol):
+    """Makes the bases, or takes those that were made before, and loads into an engine what it lacks."""
+
+    def ensure(self, engine: ContainerEngine, progress: Progress) -> BaseSet:
+        """The bases, ready to be built from. Raises FetchTrouble, EngineTrouble or StorageTrouble."""
+        ...

@@ -1,0 +1,68 @@
+"""Finding a Python of a wanted version on this machine.
+
+uv's own search stops at the first program of that name on the PATH even when it can't run, as pyenv's shims for versions that are
+installed but not active can't; so each candidate is tried here, and only one that answers counts.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pipeline.core.ports import ProcessRunner, Request
+from pipeline.errors import ToolTrouble
+
+_PROBE = "import platform, sys; print(sys.executable); print(platform.python_version())"
+_TIMEOUT_S = 30.0
+
+
+def find_python(wanted: str, environ: Mapping[str, str], processes: ProcessRunner, folder: Path) -> tuple[Path, str] | None:
+    """The path and full version of a Python ``wanted`` (like ``3.13``), or none. ``folder`` is where probes run."""
+    running = ".".join(map(str, sys.version_info[:3]))
+    if _fits(running, wanted) and sys.prefix == sys.base_prefix:
+        return Path(sys.executable), running
+    for candidate in _candidates(wanted, environ):
+        found = _probe(candidate, processes, folder)
+        if found is not None and _fits(found[1], wanted):
+            return found
+    return None
+
+
+def running_python(processes: ProcessRunner, folder: Path) -> tuple[Path, str]:
+    """The interpreter that this process runs on, out of its virtual environment.
+
+    Raises:
+        ToolTrouble: it can't be started again.
+    """
+    base = Path(getattr(sys, "_base_executable", sys.executable))
+    found = _probe(base, processes, folder)
+    if found is None:
+        raise ToolTrouble(f"The running Python at {base} can't be started again.")
+    return found
+
+
+def _candidates(wanted: str, environ: Mapping[str, str]) -> Iterator[Path]:
+    name = f"python{wanted}"
+    for place in environ.get("PATH", os.defpath).split(os.pathsep):
+        if (Path(place) / name).exists():
+            yield Path(place) / name
+    home = Path(environ.get("HOME", "/"))
+    pyenv = Path(environ.get("PYENV_ROOT") or home / ".pyenv")
+    uv = Path(environ.get("UV_PYTHON_INSTALL_DIR") or home / ".local/share/uv/python")
+    yield from sorted(pyenv.glob(f"versions/{wanted}*/bin/{name}"), reverse=True)
+    yield from sorted(uv.glob(f"cpython-{wanted}.*/bin/{name}"), reverse=True)
+
+
+def _probe(program: Path, processes: ProcessRunner, folder: Path) -> tuple[Path, str] | None:
+    try:
+        outcome = processes.run(Request(argv=(str(program), "-I", "-c", _PROBE), cwd=folder, timeout_s=_TIMEOUT_S))
+    except ToolTrouble:
+        return None
+    lines = outcome.stdout.splitlines()
+    return (Path(lines[0]), lines[1]) if outcome.exit_code == 0 and len(lines) == 2 else None
+
+
+def _fits(version: str, wanted: str) -> bool:
+    return version == wanted or version.startswith(f"{wanted}.")

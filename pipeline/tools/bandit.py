@@ -1,0 +1,185 @@
+"""bandit: insecure calls and imports in Python code.
+
+bandit's exit code can't carry a proof: it is 0 for a missing file, a syntax error and an empty folder alike (PyCQA/bandit#1326,
+#797), and its default excludes match substrings, so that ``.github/scripts/x.py`` or ``CVSparser/x.py`` are never scanned even
+when named. So it is given single files, an empty list of excludes, and a file to write its JSON to.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.evidence import listed
+from pipeline.core.finding import Confidence, Finding, Severity
+from pipeline.core.ports import Outcome
+from pipeline.core.stage import Suppression
+from pipeline.errors import ToolTrouble
+from pipeline.tools.places import relative, source_line
+
+MASK = "[secret]"
+_MOST_BYTES = 100_000
+_TOTALS = "_totals"
+# The rules whose message repeats the string that they take for a password.
+_PASSWORD_RULES = {"B105", "B106", "B107"}
+_QUOTED = re.compile(r"'(?P<value>.+)'\Z", re.S)
+# What bandit itself takes for such a comment (bandit/core/manager.py, NOSEC_COMMENT).
+_NOSEC = re.compile(r"#\s*nosec\b.*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What bandit reported; ``checked`` are the files that it parsed and walked to the end, relative to the tree."""
+
+    findings: tuple[Finding, ...] = ()
+    checked: frozenset[str] = frozenset()
+    doubts: tuple[str, ...] = ()
+
+    def __add__(self, other: Output) -> Output:
+        """What two runs over different files reported together."""
+        return Output(
+            findings=(*self.findings, *other.findings),
+            checked=self.checked | other.checked,
+            doubts=(*self.doubts, *other.doubts),
+        )
+
+
+def batches(files: tuple[str, ...], most_bytes: int = _MOST_BYTES) -> Iterator[tuple[str, ...]]:
+    """The files in groups whose names fit on one command line; Linux promises no more than 128 KiB for it (execve(2))."""
+    group: list[str] = []
+    size = 0
+    for name in files:
+        length = len(name.encode("utf-8", "surrogateescape")) + 1
+        if group and size + length > most_bytes:
+            yield tuple(group)
+            group, size = [], 0
+        group.append(name)
+        size += length
+    if group:
+        yield tuple(group)
+
+
+def command(python: str, output: Path, files: tuple[str, ...]) -> tuple[str, ...]:
+    """The command line that scans exactly ``files`` and writes JSON to ``output``.
+
+    ``-I`` keeps the scanned tree out of the import path, where a file named like a module of bandit's would stand in for it. An
+    empty ``-x`` replaces the default excludes by none. No configuration file is named, so the project's own is not read: bandit
+    looks for ``.bandit`` in folders only, for the others not at all.
+    """
+    return (
+        python, "-I", "-X", "utf8", "-m", "bandit", "--quiet", "--format", "json", "--output", str(output), "--number", "1",
+        "--exclude", "", "--", *files,
+    )  # fmt: skip
+
+
+def parse(outcome: Outcome, written: str, tree: Path) -> Output:
+    """Read what bandit wrote in its output file.
+
+    Exit codes: 0 clean, 1 findings, 2 usage or configuration (bandit's man page). A file with a syntax error is in ``metrics``
+    and in ``errors``; one that can't be opened only in ``errors``.
+
+    Raises:
+        ToolTrouble: bandit failed, or its output is not whole, or contradicts its exit code or itself.
+    """
+    if outcome.exit_code not in (0, 1):
+        raise ToolTrouble(f"bandit failed with exit code {outcome.exit_code}.", why=f"It says: {outcome.tail()}")
+    try:
+        document: dict[str, Any] = json.loads(written)
+        metrics: dict[str, dict[str, int]] = document["metrics"]
+        results: list[dict[str, Any]] = document["results"]
+        errors = {relative(e["filename"], tree): str(e["reason"]) for e in document["errors"]}
+        findings = tuple(_finding(record, tree) for record in results)
+        counted = sum(number for name, number in metrics[_TOTALS].items() if name.startswith("SEVERITY."))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ToolTrouble("bandit's output is not whole, so it proves nothing.", why=f"{reason}. {outcome.tail(3)}") from error
+    if bool(findings) != (outcome.exit_code == 1):
+        raise ToolTrouble(f"bandit's exit code {outcome.exit_code} contradicts its {len(findings)} findings.")
+    if counted != len(findings):
+        raise ToolTrouble(f"bandit counts {counted} findings and lists {len(findings)}, so its output is not whole.")
+    walked = {relative(name, tree) for name in metrics if name != _TOTALS}
+    return Output(findings=findings, checked=frozenset(walked - errors.keys()), doubts=_doubts(errors))
+
+
+def masked(written: str) -> str:
+    """bandit's JSON with every string that it takes for a password masked, in messages and in the code that it quotes."""
+    document: dict[str, Any] = json.loads(written)
+    results: list[dict[str, Any]] = document["results"]
+    passwords = {value for record in results if (value := _password(record))}
+    for record in results:
+        record["issue_text"] = _without(record["issue_text"], passwords)
+        record["code"] = _without(record["code"], passwords)
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"
+
+
+def suppressions(path: str, source: bytes) -> tuple[Suppression, ...]:
+    """The ``# nosec`` comments of a file, by our own reading: bandit counts those that hid something, and names none."""
+    found = ((line, match[0]) for line, text in _comments(source) if (match := _NOSEC.search(text)))
+    return tuple(Suppression(kind="nosec", path=path, line=line, text=text.rstrip()) for line, text in found)
+
+
+def _comments(source: bytes) -> list[tuple[int, str]]:
+    """The comments with their lines; of a file that is not Python all lines, since it can't be told where a string ends."""
+    try:
+        tokens = list(tokenize.tokenize(io.BytesIO(source).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return list(enumerate(source.decode("utf-8", "backslashreplace").splitlines(), 1))
+    return [(token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT]
+
+
+def _doubts(errors: dict[str, str]) -> tuple[str, ...]:
+    if not errors:
+        return ()
+    return (f"bandit could not scan {listed(f'{path} ({reason})' for path, reason in sorted(errors.items()))}.",)
+
+
+def _finding(record: dict[str, Any], tree: Path) -> Finding:
+    path = relative(record["filename"], tree)
+    line = int(record["line_number"])
+    text = source_line(tree, path, line)
+    passwords = {value} if (value := _password(record)) else set()
+    cwe = (record.get("issue_cwe") or {}).get("id")
+    return Finding(
+        rule=record["test_id"],
+        tool="bandit",
+        severity=_SEVERITIES[record["issue_severity"]],
+        confidence=_CONFIDENCES[record["issue_confidence"]],
+        message=f"{_without(record['issue_text'], passwords)} ({record['test_name']})",
+        path=path,
+        line=line,
+        column=_column(text, int(record["col_offset"])),
+        snippet=_without(text, passwords),
+        cwe=(int(cwe),) if cwe else (),
+        fix=f"See {record['more_info']}",
+    )
+
+
+def _column(text: str, offset: int) -> int:
+    """The 1-based column for an offset of Python's syntax tree, which counts bytes of UTF-8 from 0."""
+    return len(text.encode("utf-8", "surrogatepass")[: max(offset, 0)].decode("utf-8", "replace")) + 1
+
+
+def _password(record: dict[str, Any]) -> str:
+    """The string that a finding takes for a password; empty for other findings."""
+    match = _QUOTED.search(record["issue_text"]) if record["test_id"] in _PASSWORD_RULES else None
+    return match["value"] if match else ""
+
+
+def _without(text: str, passwords: set[str]) -> str:
+    for password in passwords:
+        # Only as a string of its own: many of these are ordinary words, and masking them everywhere would hide the code.
+        for quote in "'\"":
+            text = text.replace(f"{quote}{password}{quote}", f"{quote}{MASK}{quote}")
+    return text
+
+
+_SEVERITIES = {"HIGH": Severity.HIGH, "MEDIUM": Severity.MEDIUM, "LOW": Severity.LOW, "UNDEFINED": Severity.UNKNOWN}
+_CONFIDENCES = {
+    "HIGH": Confidence.HIGH, "MEDIUM": Confidence.MEDIUM, "LOW": Confidence.LOW, "UNDEFINED": Confidence.UNKNOWN,
+}  # fmt: skip
