@@ -4,16 +4,56 @@
 # ///
 """The pipeline of the echo service, one session a stage; plus the project's own tests (selftest) and the renewal of locks."""
 
+import os
 import sys
 from pathlib import Path
 
 import nox
 
 # A user's own Nox knows nothing of this checkout's package; the block above brings what the package needs.
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
 
-from pipeline import nox_sessions  # noqa: E402 - after the path is set
-
-nox.options.error_on_missing_interpreters = True
+from pipeline import nox_sessions  # noqa: E402
+from pipeline.workplace import Workplace  # noqa: E402
 
 nox_sessions.register()
+
+TYPED = ("pipeline", "service", "tests", "noxfile.py")
+LOCKS = {
+    "pipeline/locks/lint.txt": ("--group", "lint"),
+    "pipeline/locks/scan.txt": ("--group", "scan"),
+    "pipeline/locks/secrets.txt": ("--group", "secrets"),
+    "pipeline/locks/audit.txt": ("--group", "audit"),
+    "pipeline/locks/test.txt": ("--group", "test"),
+    "pipeline/locks/runtime.txt": ("pyproject.toml",),
+    "service/requirements.txt": ("service/requirements.in",),
+    # Last, and held to the service's pins, since both are installed into one environment.
+    "tests/requirements.txt": ("--group", "selftest", "pyproject.toml", "-c", "service/requirements.txt"),
+}
+
+
+@nox.session(default=False, venv_backend="none")
+def selftest(session: nox.Session) -> None:
+    """Run the project's own tests, container tests included; `-- --full` runs the long doses too, other words go to pytest."""
+    place = Workplace(HERE, os.environ, f"selftest-{os.getpid()}")
+    place.console.begin("selftest")
+    place.ports.engine().close()
+    locks = (HERE / "tests/requirements.txt", HERE / "service/requirements.txt")
+    tools = place.ports.environments.ensure("selftest", locks)
+    # What the checks start must not take itself for a part of this Nox run.
+    env = {nox_sessions.RUN_VARIABLE: None, "NOX_SCRIPT_MODE": None, "PYTHONPATH": str(HERE)}
+    session.run(tools.program("ruff"), "check", ".", external=True)
+    session.run(tools.program("ruff"), "format", "--check", ".", external=True)
+    session.run(tools.program("mypy"), *TYPED, external=True)
+    session.run(str(tools.python), "-m", "pytest", "tests", *session.posargs, external=True, env=env)
+
+
+@nox.session(default=False, venv_backend="none")
+def locks(session: nox.Session) -> None:
+    """Renew the hashed locks of the tools, the package, the service and the tests; `-- --upgrade` takes the newest versions."""
+    for lock, sources in LOCKS.items():
+        session.run(
+            "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-header",
+            *sources, "-o", lock, *session.posargs, external=True,
+        )  # fmt: skip

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from packaging.version import Version
 
@@ -16,6 +16,9 @@ from pipeline.core.finding import Severity
 from pipeline.core.osv import Record
 from pipeline.core.version_order import pep440
 from pipeline.core.vulnerability_rating import severity_of
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +83,7 @@ def index_of(records: Iterable[Record], *, sha256: str) -> AdvisoryIndex:
     return AdvisoryIndex(by_package=ordered, sha256=sha256, newest=max(r.modified for r in every), count=len(every))
 
 
-def same[T](items: Iterable[T], names: Callable[[T], Iterable[str]]) -> list[list[T]]:
+def same(items: Iterable[T], names: Callable[[T], Iterable[str]]) -> list[list[T]]:
     """The items in groups of those that share a name, directly or through others: aliases name one thing."""
     groups: list[tuple[set[str], list[T]]] = []
     for item in items:

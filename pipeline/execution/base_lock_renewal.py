@@ -55,7 +55,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renewal:
-    """A new lock; ``changes`` has a line for each package that differs; ``trust`` is a sentence on what vouches for it."""
+    """A new lock; ``changes`` has a line for each difference; ``trust`` is a sentence on what vouches for it."""
 
     lock: BaseLock
     changes: tuple[str, ...]

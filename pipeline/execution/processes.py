@@ -27,6 +27,9 @@ INHERITED = (
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT",
     "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
     "UV_CACHE_DIR", "PYENV_ROOT",
+    # Where pip finds packages; values may hold credentials, so none is ever printed.
+    "PIP_CONFIG_FILE", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_TRUSTED_HOST", "PIP_CLIENT_CERT",
+    "PIP_PROXY", "PIP_DEFAULT_TIMEOUT", "PIP_TIMEOUT", "PIP_RETRIES", "PIP_KEYRING_PROVIDER", "NETRC",
 )  # fmt: skip
 """What a stage's process gets of the caller's environment; the rest stays out, so that a run does not depend on it."""
 
@@ -154,7 +157,7 @@ class Companion:
 
     def stop(self) -> None:
         """End it and its group; harmless when it has ended."""
-        if self._process is not None:
+        if self._process is not None and self._process.poll() is None:
             stop_group(self._process)
         self._released.set()
 

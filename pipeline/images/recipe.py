@@ -56,11 +56,8 @@ PACKAGE_NAMES: Mapping[str, tuple[str, ...]] = {
 
 # Licences stay (the packages' own terms ask for it, and scanners read them); other documentation goes. libgcc-s1 and
 # libpython3.13-stdlib have a link where others have the folder.
-_KEPT_ALWAYS = (
-    "usr/share/doc/*/copyright",
-    "usr/share/doc/libgcc-s1",
-    "usr/share/doc/libpython3.13-stdlib",
-    "usr/share/common-licenses/*",
+_KEPT_ALWAYS = re.compile(
+    r"usr/share/doc/([^/]+/copyright|libgcc-s1|libpython3\.13-stdlib)|usr/share/common-licenses/.+",
 )
 # Of the standard library go its tests and what needs a terminal or a library that no service needs: curses, readline,
 # SQLite, Berkeley DB; and the slow Python twins of modules that are there in C.
@@ -139,7 +136,7 @@ _NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\nnetworks: files\npro
 
 def wanted(name: str) -> Callable[[str], bool]:
     """Return the judge of a base's paths: does this path of a package belong into the base ``name``?"""
-    kept, dropped = _any_of(_KEPT_ALWAYS), _any_of(_LEFT_OUT)
+    dropped = _any_of(_LEFT_OUT)
     only_python = name == "runtime"
 
     def judge(path: str) -> bool:
@@ -147,7 +144,7 @@ def wanted(name: str) -> Callable[[str], bool]:
             only_python and path.startswith(_PROGRAM_FOLDERS) and path not in _RUNTIME_PROGRAMS
         ):
             return False
-        return bool(kept.match(path)) or not dropped.match(path)
+        return bool(_KEPT_ALWAYS.fullmatch(path)) or not dropped.match(path)
 
     return judge
 

@@ -17,6 +17,8 @@ def appearing(path: Path) -> Iterator[Path]:
     unfinished = Path(name)
     try:
         yield unfinished
+        # mkstemp makes files that only their owner reads; a cache may be shared, and nothing in it is secret.
+        unfinished.chmod(0o644)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

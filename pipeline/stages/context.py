@@ -22,13 +22,18 @@ from pipeline.core.stage import Examination, StageResult, Tool
 from pipeline.errors import ToolTrouble
 
 if TYPE_CHECKING:
-    from pipeline.core.containers import ContainerEngine, Registries
+    from pipeline.core.bases import BaseImages
+    from pipeline.core.containers import ContainerEngine, Ownership, Registries
     from pipeline.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """The effects that a stage may use, each behind its Protocol. The engine and the registries are opened when first asked for."""
+    """The effects that a stage may use, each behind its Protocol. The engine and the registries are opened when first asked for.
+
+    ``ownership`` marks what a stage starts in an engine; ``cache`` is a folder that lasts and holds nothing that is not verified
+    before each use.
+    """
 
     processes: ProcessRunner
     environments: Environments
@@ -37,6 +42,9 @@ class Ports:
     redact: Redactor
     engine: Callable[[], ContainerEngine]
     registries: Callable[[], Registries]
+    bases: BaseImages
+    ownership: Ownership
+    cache: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,13 +105,14 @@ def _bandit(
     written = context.scratch / f"{name}.json"
     argv = bandit.command(str(tools.python), written, files)
     outcome = context.run(Request(argv=argv, cwd=folder, timeout_s=context.settings.scan.timeout_s, title="bandit"))
+    if keep:
+        context.keep(f"{name}.log", outcome.stderr)
     if not written.exists():
         raise ToolTrouble("bandit wrote no output.", why=f"It says: {outcome.tail()}")
     text = written.read_text(encoding="utf-8", errors="backslashreplace")
     output = bandit.parse(outcome, text, folder)
     if keep:
         context.keep(written.name, bandit.masked(text))
-        context.keep(f"{name}.log", outcome.stderr)
     return output
 
 

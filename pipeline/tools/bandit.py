@@ -29,8 +29,8 @@ _TOTALS = "_totals"
 # The rules whose message repeats the string that they take for a password.
 _PASSWORD_RULES = {"B105", "B106", "B107"}
 _QUOTED = re.compile(r"'(?P<value>.+)'\Z", re.S)
-# What bandit itself takes for such a comment (bandit/core/manager.py, NOSEC_COMMENT).
-_NOSEC = re.compile(r"#\s*nosec\b.*")
+# What bandit itself takes for such a comment (bandit/core/manager.py, NOSEC_COMMENT): "# nosecret" too, as it has no word boundary.
+_NOSEC = re.compile(r"#\s*nosec.*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ def _comments(source: bytes) -> list[tuple[int, str]]:
     """The comments with their lines; of a file that is not Python all lines, since it can't be told where a string ends."""
     try:
         tokens = list(tokenize.tokenize(io.BytesIO(source).readline))
-    except (tokenize.TokenError, SyntaxError):
+    except (tokenize.TokenError, SyntaxError, UnicodeDecodeError):
         return list(enumerate(source.decode("utf-8", "backslashreplace").splitlines(), 1))
     return [(token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT]
 

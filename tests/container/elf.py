@@ -1,4 +1,4 @@
-"""Which shared libraries an ELF file asks for: just enough of the format (System V gABI, chapters 4 and 5) for one question."""
+"""Which shared libraries an ELF file asks for: System V gABI, chapters 4 and 5, as far as needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DT_NEEDED, _DT_STRTAB = 1, 5
 
 
 def needed(content: bytes) -> list[str]:
-    """Return the DT_NEEDED names of a 64-bit little-endian ELF file; empty for anything else and for static programs."""
+    """Return the DT_NEEDED names of a 64-bit little-endian ELF file; empty for anything else."""
     if content[:6] != b"\x7fELF\x02\x01":
         return []
     table, size, count = struct.unpack_from("<Q", content, 32)[0], *struct.unpack_from("<HH", content, 54)

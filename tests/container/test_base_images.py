@@ -48,7 +48,8 @@ print(json.dumps({
     "uid": os.getuid(), "user": pwd.getpwuid(65532).pw_name, "version": sys.version_info[:2],
     "certificates": len(ssl.create_default_context().get_ca_certs()), "encoding": sys.getfilesystemencoding(),
     "port": socket.getservbyname("http"), "type": mimetypes.guess_type("a.woff2")[0],
-    "sha": hashlib.new("sha256", b"").hexdigest()[:8], "c": ctypes.CDLL("libc.so.6").getpid(), "stdout": sys.stdout.encoding,
+    "sha": hashlib.new("sha256", b"").hexdigest()[:8], "c": ctypes.CDLL("libc.so.6").getpid(),
+    "stdout": sys.stdout.encoding,
 }))
 """
 
@@ -130,7 +131,7 @@ def test_the_runtime_has_the_standard_library_but_for_what_is_left_out(
 def test_the_runtime_starts_nothing_but_python(
     engine_client: docker.DockerClient, bases: dict[str, BaseImage], program: str
 ) -> None:
-    with pytest.raises(APIError, match="executable file not found|no such file"):
+    with pytest.raises(APIError, match=r"executable file not found|no such file"):
         run(engine_client, bases["runtime"], program)
 
 

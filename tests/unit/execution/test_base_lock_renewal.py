@@ -1,4 +1,4 @@
-"""A renewed lock has the newest versions from lists that their Release files vouch for, and says what vouches for those."""
+"""A renewed lock has the newest versions from lists that a Release file vouches for, and says who vouches for that."""
 
 from __future__ import annotations
 

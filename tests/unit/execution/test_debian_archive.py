@@ -81,8 +81,8 @@ def test_the_whole_of_apts_configuration_is_read_once_each_http_only(tmp_path: P
 
 
 def test_a_host_without_apt_has_no_addresses(tmp_path: Path) -> None:
-    assert apt_addresses(tmp_path) == []
-    assert tool_addresses(tmp_path) == {}
+    assert not apt_addresses(tmp_path)
+    assert not tool_addresses(tmp_path)
 
 
 def test_tools_that_carry_an_address(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_tools_that_carry_an_address(tmp_path: Path) -> None:
 
 
 class Mirror:
-    """An HTTP server on loopback whose answers a test scripts: path to a list of (status, body), the last one repeated."""
+    """An HTTP server on loopback; a test scripts its answers by path as (status, body), the last is repeated."""
 
     def __init__(self) -> None:
         self.answers: dict[str, list[tuple[int, bytes]]] = {}
@@ -107,7 +107,10 @@ class Mirror:
         mirror = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
+            """Answers as the script says."""
+
+            def do_GET(self) -> None:  # pylint: disable=invalid-name  # the name is http.server's
+                """Answer the next of the path's answers."""
                 mirror.asked[self.path] += 1
                 script = mirror.answers.get(self.path, [(404, b"")])
                 status, body = script.pop(0) if len(script) > 1 else script[0]
@@ -126,7 +129,8 @@ class Mirror:
         self.answers[path] = list(answers)
 
     def suite(self, folder: str, codename: str, label: str, origin: str = "Debian") -> None:
-        head = f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nOrigin: {origin}\nLabel: {label}\nCodename: {codename}\n"
+        fields = f"Origin: {origin}\nLabel: {label}\nCodename: {codename}\n"
+        head = f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n{fields}"
         self.serve(f"{folder}/dists/{codename}/InRelease", (200, head.encode() + b"x" * 100_000))
 
 
@@ -178,13 +182,13 @@ def test_a_tools_address_is_used_when_apt_knows_none(mirror: Mirror, tmp_path: P
     put(tmp_path, "usr/sbin/debootstrap", f'DEF_MIRROR="{mirror.base}/boot"\n')
     archive = find_archive("trixie", setting="", progress=silent, root=tmp_path)
     assert (archive.main, archive.security, archive.found_in) == (f"{mirror.base}/boot", "", "debootstrap")
-    with pytest.raises(FetchTrouble, match="security archive is needed for the lock.*PIPELINE_BUILD_DEBIAN_MIRROR"):
+    with pytest.raises(FetchTrouble, match=r"security archive is needed for the lock.*PIPELINE_BUILD_DEBIAN_MIRROR"):
         archive.require_security("the lock")
 
 
 def test_nothing_found_says_what_was_asked_and_what_to_set(mirror: Mirror, tmp_path: Path) -> None:
     put(tmp_path, "etc/apt/sources.list", f"deb {mirror.base}/debian x main\ndeb http://127.0.0.1:1/debian x main\n")
-    with pytest.raises(FetchTrouble, match="answered 404; .*did not answer.*PIPELINE_BUILD_DEBIAN_MIRROR"):
+    with pytest.raises(FetchTrouble, match=r"answered 404; .*did not answer.*PIPELINE_BUILD_DEBIAN_MIRROR"):
         find_archive("trixie", setting="", progress=silent, root=tmp_path)
     with pytest.raises(FetchTrouble, match="Neither apt's configuration nor an installed tool names one"):
         find_archive("trixie", setting="", progress=silent, root=tmp_path / "none")
@@ -264,18 +268,21 @@ def test_a_full_cache_needs_no_archive(tmp_path: Path) -> None:
     ],
 )
 def test_trouble_that_stays_is_told_and_leaves_nothing(
-    mirror: Mirror,
-    tmp_path: Path,
-    fetch: Callable[[], dict[str, Path]],
-    answer: tuple[int, bytes],
-    message: str,
-    asked: int,
+    mirror: Mirror, fetch: Callable[[], dict[str, Path]], answer: tuple[int, bytes], message: str, asked: int
 ) -> None:
     mirror.serve(URL, answer)
     with pytest.raises(FetchTrouble, match=message):
         fetch()
     assert mirror.asked[URL] == asked
-    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_failed_download_leaves_nothing_in_the_cache(
+    mirror: Mirror, tmp_path: Path, fetch: Callable[[], dict[str, Path]]
+) -> None:
+    mirror.serve(URL, (200, BODY[:-5]))
+    with pytest.raises(FetchTrouble):
+        fetch()
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_a_connection_that_breaks_off_is_tried_again_and_told(

@@ -6,7 +6,7 @@ import gzip
 import io
 import lzma
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 Packed = tuple[tarfile.TarInfo, bytes]
 
@@ -50,7 +50,7 @@ def deb(
     files = [entry("./control", control)]
     if md5sums:
         files.append(entry("./md5sums", md5sums.encode()))
-    press = {"xz": lzma.compress, "gz": gzip.compress, "zst": bytes}[compression]
+    press: Callable[[bytes], bytes] = lzma.compress if compression == "xz" else gzip.compress
     return ar(
         ("debian-binary", version),
         (f"control.tar.{compression}", press(tar(files))),

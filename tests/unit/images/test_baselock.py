@@ -11,9 +11,14 @@ from pipeline.images.baselock import BaseLock, LockedPackage, parse_lock, render
 from pipeline.images.recipe import PACKAGE_NAMES
 
 PACKAGE = LockedPackage(
-    name="libc6", version="2.41-12", architecture="amd64", archive="main", path="pool/main/g/glibc/libc6_2.41-12_amd64.deb",
-    size=10, sha256="a" * 64,
-)  # fmt: skip
+    name="libc6",
+    version="2.41-12",
+    architecture="amd64",
+    archive="main",
+    path="pool/main/g/glibc/libc6_2.41-12_amd64.deb",
+    size=10,
+    sha256="a" * 64,
+)
 LOCK = BaseLock(
     release="trixie", architecture="amd64", taken=1_700_000_000, images={"runtime": ("libc6",)}, packages=(PACKAGE,)
 )
@@ -40,7 +45,7 @@ def test_the_shipped_lock_is_canonical_and_has_what_the_recipe_names() -> None:
 
 
 def test_an_unknown_image_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigurationError, match="no base image named 'web'.*The lock has runtime"):
+    with pytest.raises(ConfigurationError, match=r"no base image named 'web'.*The lock has runtime"):
         LOCK.packages_of("web")
 
 

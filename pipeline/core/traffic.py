@@ -1,0 +1,130 @@
+"""The requests that a canary is measured with: planned in advance, from a seed, so that a run can be repeated and accounted for."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.errors import ConfigurationError
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
+_PATH = re.compile(r"/[!-~]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """What is requested: a method and a path, which may hold a query."""
+
+    method: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRequest:
+    """One request to one side; ``warm_up`` ones are sent and not judged. ``number`` counts within side and endpoint."""
+
+    side: str
+    endpoint: Endpoint
+    number: int
+    warm_up: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name in the evidence, like ``candidate GET /healthz #12``."""
+        return f"{self.side} {self.endpoint} #{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficPlan:
+    """Requests in the order in which they are sent, ``rate`` a second to all sides together."""
+
+    requests: tuple[PlannedRequest, ...]
+    rate: float
+    seed: str
+
+    @property
+    def judged(self) -> tuple[PlannedRequest, ...]:
+        """Those that are not warm-up."""
+        return tuple(request for request in self.requests if not request.warm_up)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What became of a planned request.
+
+    ``at_s`` is when it was sent, in seconds from the first one; ``latency_ms`` ends with the last byte of the body. ``status`` is 0
+    and ``error`` says why when there was no whole answer.
+    """
+
+    request: PlannedRequest
+    at_s: float
+    latency_ms: float
+    status: int
+    error: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether a client would call it an error: no answer, or a status that is not 2xx or 3xx."""
+        return not 200 <= self.status < 400
+
+
+class TrafficSource(Protocol):
+    """Sends requests to addresses like ``http://127.0.0.1:5000``; whatever the other end does ends in a value, not in an error."""
+
+    def send(
+        self, plan: TrafficPlan, targets: Mapping[str, str], *, each_s: float, all_s: float
+    ) -> tuple[Sample, ...]:
+        """Send the plan, ``targets`` being the address of each side.
+
+        A request that takes longer than ``each_s`` seconds has failed; after ``all_s`` seconds no further one is sent.
+        """
+        ...
+
+    def status(self, address: str, path: str, *, timeout_s: float) -> int:
+        """The status that one GET is answered with, over a connection of its own; 0 without an answer."""
+        ...
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """An endpoint from ``GET /path``, or from ``/path``, which means GET.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    method, path = text.split(" ", 1) if " " in text else ("GET", text)
+    if method not in _METHODS or not _PATH.fullmatch(path):
+        raise ConfigurationError(
+            f"canary.paths holds {text!r}, which is no request.",
+            advice=f"Write 'GET /path' or '/path', percent-encoded; the methods are {', '.join(_METHODS)}.",
+        )
+    return Endpoint(method=method, path=path)
+
+
+def interleaved(
+    sides: Sequence[str], endpoints: Sequence[Endpoint], *, each: int, warm_up: int, rate: float, seed: str
+) -> TrafficPlan:
+    """``each`` judged requests to each side, spread evenly over the endpoints in random order, after ``warm_up`` others.
+
+    For every request to one side the same goes to the others right beside it, in random order: what changes on the machine
+    while the measurement runs then meets all sides alike (a randomised block design).
+    """
+    chance = random.Random(seed)  # noqa: S311  # nosec B311 - repeatable on purpose, protects nothing
+    counts: dict[tuple[str, Endpoint, bool], int] = {}
+    requests = []
+    for amount, discarded in ((warm_up, True), (each, False)):
+        turns = [endpoints[index % len(endpoints)] for index in range(amount)]
+        chance.shuffle(turns)
+        for endpoint in turns:
+            for side in chance.sample(list(sides), len(sides)):
+                key = (side, endpoint, discarded)
+                counts[key] = counts.get(key, 0) + 1
+                requests.append(
+                    PlannedRequest(side=side, endpoint=endpoint, number=counts[key], warm_up=discarded)
+                )
+    return TrafficPlan(requests=tuple(requests), rate=rate, seed=seed)

@@ -1,0 +1,256 @@
+"""The rehearsal registry: Debian's ``docker-registry`` on loopback, as our child, with its storage in the checkout.
+
+It shows the whole of a push without any registry to push to. Its storage lasts, so that the next canary has a release to compare
+with; the process ends with the one that started it. Source of the configuration: the distribution project's documentation,
+"Configuring a registry" (release 2.8).
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import http.client
+import json
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pipeline.core.ports import Clock, Progress
+from pipeline.errors import ConfigurationError, RegistryTrouble, ToolTrouble
+from pipeline.execution.files import write_atomically
+from pipeline.execution.processes import Companion, end_process, process_started
+
+PROGRAM = "docker-registry"
+INSTALL_COMMAND = "apt-get install -y docker-registry"
+LOOPBACK = "127.0.0.1"
+
+_NONCE_HEADER = "X-Pipeline-Rehearsal"
+_READY_S = 15.0
+_PORTS_TRIED = 5
+
+
+def find_program() -> str:
+    """The path of the registry program.
+
+    Raises:
+        RegistryTrouble: it is not installed; the advice is the command that does it.
+    """
+    found = shutil.which(PROGRAM) or shutil.which(PROGRAM, path="/usr/local/bin:/usr/bin:/usr/sbin")
+    if found is None:
+        raise RegistryTrouble(
+            f"The rehearsal registry needs the program {PROGRAM}, and it is not installed.",
+            advice=f"Install it with: {INSTALL_COMMAND}; or name a registry of yours in push.registry.",
+        )
+    return found
+
+
+class RehearsalRegistry:
+    """A registry on loopback for as long as this object is open. ``storage`` and ``state`` last; ``program`` finds the binary."""
+
+    def __init__(
+        self,
+        storage: Path,
+        state: Path,
+        *,
+        clock: Clock,
+        progress: Progress,
+        program: Callable[[], str] = find_program,
+    ) -> None:
+        self._storage = storage
+        self._state = state / "rehearsal"
+        self._clock = clock
+        self._progress = progress
+        self._program = program
+        self._child: Companion | None = None
+        self._owner = os.getpid()
+        self._port = 0
+
+    def __enter__(self) -> RehearsalRegistry:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def log(self) -> Path:
+        """Where it writes what it does; of the last start only."""
+        return self._state / "registry.log"
+
+    def start(self, port: int = 0) -> str:
+        """Start it, unless it runs; ``host:port``. Without a ``port`` the last one is taken if it is free, else any.
+
+        Raises:
+            ConfigurationError: ``port`` was asked for and is taken.
+            RegistryTrouble: the program is missing, or does not serve.
+        """
+        if self._child is not None and self._child.running:
+            return f"{LOOPBACK}:{self._port}"
+        program = self._program()
+        self._storage.mkdir(parents=True, exist_ok=True)
+        self._state.mkdir(parents=True, exist_ok=True)
+        self._end_leftovers()
+        for wanted in [port] if port else [self._last_port(), *[0] * _PORTS_TRIED]:
+            free = free_port(wanted)
+            if free and self._serves(program, free):
+                break
+        else:
+            if port:
+                raise ConfigurationError(
+                    f"Port {port} of {LOOPBACK} is taken, so the rehearsal registry can't use it.",
+                    advice="Choose another port, or none: then a free one is found.",
+                )
+            raise RegistryTrouble("The rehearsal registry found no free port.", why=self._log_tail())
+        write_atomically(self._state / "port.json", json.dumps({"port": self._port}) + "\n")
+        return f"{LOOPBACK}:{self._port}"
+
+    def close(self) -> None:
+        """Stop it. The storage stays."""
+        child, self._child = self._child, None
+        # A forked copy of this process (and of its exit handlers) does not own the child.
+        if child is not None and os.getpid() == self._owner:
+            self._record(child.pid).unlink(missing_ok=True)
+            child.stop()
+            atexit.unregister(self.close)
+
+    def serve(self, port: int = 0) -> None:
+        """Start it and stay until interrupted: the command ``pipeline registry``.
+
+        Raises:
+            KeyboardInterrupt: the way in which this ends; the registry has been stopped.
+            ConfigurationError: ``port`` is taken.
+            RegistryTrouble: it could not be started, or ended by itself.
+        """
+        with self:
+            self._progress.say(f"The rehearsal registry serves at http://{self.start(port)}/v2/ until you press Ctrl-C.")
+            while self._child is not None and self._child.running:
+                self._clock.sleep(0.5)
+            raise RegistryTrouble("The rehearsal registry ended by itself.", why=self._log_tail())
+
+    def _serves(self, program: str, port: int) -> bool:
+        """Start it on ``port`` and wait until it answers; false when somebody else took the port meanwhile."""
+        nonce = secrets.token_hex(8)
+        configuration = self._state / "registry.json"
+        # JSON is YAML too, so no YAML writer is needed.
+        write_atomically(configuration, json.dumps(self._configuration(port, nonce), indent=2) + "\n")
+        try:
+            # A clean environment: variables like REGISTRY_HTTP_ADDR would override the configuration.
+            child = Companion(
+                [program, "serve", str(configuration)], cwd=self._state, log=self.log, env={"PATH": os.defpath}
+            )
+        except ToolTrouble as error:
+            raise RegistryTrouble(error.what, advice=f"Mend the installation: {INSTALL_COMMAND}") from error
+        self._child, self._port = child, port
+        atexit.register(self.close)
+        self._remember(child.pid, port)
+        try:
+            return self._answers(child, port, nonce)
+        except BaseException:
+            self.close()
+            raise
+
+    def _answers(self, child: Companion, port: int, nonce: str) -> bool:
+        deadline = self._clock.monotonic() + _READY_S
+        while child.running:
+            # The nonce tells it from a stranger that took the port in the moment between.
+            if _nonce_at(port) == nonce:
+                return True
+            if self._clock.monotonic() > deadline:
+                raise RegistryTrouble(
+                    f"The rehearsal registry did not answer within {_READY_S:.0f} seconds.", why=self._log_tail()
+                )
+            self._clock.sleep(0.02)
+        self.close()
+        if "address already in use" in self._log_text():
+            return False
+        raise RegistryTrouble("The rehearsal registry could not start.", why=self._log_tail())
+
+    def _configuration(self, port: int, nonce: str) -> dict[str, Any]:
+        return {
+            "version": "0.1",
+            "log": {"level": "warn", "accesslog": {"disabled": True}},
+            "storage": {
+                "filesystem": {"rootdirectory": str(self._storage)},
+                "delete": {"enabled": True},
+                # No cache of descriptors: a second process may serve the same storage.
+                "maintenance": {"uploadpurging": {"enabled": False}},
+            },
+            "http": {
+                "addr": f"{LOOPBACK}:{port}",
+                "secret": secrets.token_hex(16),
+                "headers": {_NONCE_HEADER: [nonce], "X-Content-Type-Options": ["nosniff"]},
+            },
+        }
+
+    def _record(self, pid: int) -> Path:
+        return self._state / f"child-{pid}.json"
+
+    def _remember(self, pid: int, port: int) -> None:
+        record = {
+            "pid": pid,
+            "started": process_started(pid),
+            "owner": self._owner,
+            "owner_started": process_started(self._owner),
+            "port": port,
+        }
+        write_atomically(self._record(pid), json.dumps(record, indent=2) + "\n")
+
+    def _end_leftovers(self) -> None:
+        """End registries whose owner was killed, and forget records of those that have ended; others are left in peace."""
+        for path in self._state.glob("child-*.json"):
+            record = _read(path)
+            owner, owner_started = record.get("owner"), record.get("owner_started")
+            if isinstance(owner, int) and owner_started and process_started(owner) == owner_started:
+                continue
+            pid, started = record.get("pid"), record.get("started")
+            if isinstance(pid, int) and isinstance(started, str) and end_process(pid, started):
+                self._progress.say(f"ended a rehearsal registry that a killed run had left (pid {pid})")
+            path.unlink(missing_ok=True)
+
+    def _last_port(self) -> int:
+        """The port of the last time: names like ``127.0.0.1:port/name`` in an engine then stay the same from run to run."""
+        port = _read(self._state / "port.json").get("port")
+        return port if isinstance(port, int) and 1024 <= port <= 65535 else 0
+
+    def _log_text(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="backslashreplace") if self.log.exists() else ""
+
+    def _log_tail(self) -> str:
+        lines = self._log_text().strip().splitlines()
+        return f"Its log ends with: {lines[-1][-400:]}" if lines else "Its log is empty."
+
+
+def free_port(wanted: int = 0) -> int:
+    """A port of loopback that nobody listens on at this moment: ``wanted`` if it is one, 0 if that is taken; any for 0."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, wanted))
+        except OSError:
+            return 0
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _nonce_at(port: int) -> str:
+    """The nonce of the registry that answers there, or nothing while none does."""
+    with contextlib.closing(http.client.HTTPConnection(LOOPBACK, port, timeout=2.0)) as connection:
+        try:
+            connection.request("GET", "/v2/")
+            return connection.getresponse().headers.get(_NONCE_HEADER, "")
+        except (OSError, http.client.HTTPException):
+            # Not up yet; the caller knows until when it may take.
+            return ""
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A small record of ours; empty when it is missing or damaged, since a killed run may have left anything."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}

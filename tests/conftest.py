@@ -1,0 +1,34 @@
+"""What every test shares: the ``--full`` option, and an environment that no caller's settings reach into."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--full`` runs the long doses too."""
+    parser.addoption("--full", action="store_true", help="run the long doses too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long doses are left out visibly (deselected, so that pytest counts them) unless they are asked for."""
+    if config.getoption("--full"):
+        return
+    kept = [item for item in items if item.get_closest_marker("full") is None]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No ``PIPELINE_…`` or CI variable of the caller changes a test's outcome, and no test changes the caller's."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith(("PIPELINE_", "GITHUB_")) and name != "PIPELINE_TEST_ADVISORIES":
+            monkeypatch.delenv(name)
+    yield
+    monkeypatch.undo()
+    assert dict(os.environ) == before, "the test has left the environment changed"
