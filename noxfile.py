@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["nox>=2026.10.20", "docker>=7.1", "lxml>=5.3", "msgspec>=0.19", "packaging>=24.2", "requests>=2.32", "uv>=0.9"]
+# dependencies = ["nox>=2026.10.20", "cvss>=3.6", "docker>=7.1", "lxml>=5.3", "msgspec>=0.19", "packaging>=24.2", "requests>=2.32", "uv>=0.9"]
 # ///
 """The pipeline of the echo service, one session a stage; plus the project's own tests (selftest) and the renewal of locks."""
 

@@ -64,23 +64,12 @@ class Run:
             ConfigurationError: something makes the run impossible; nothing has been run.
         """
         planned = ordered(self._steps, selected)
-        place = self._place
-        place.lock.acquire()
-        snapshot = place.checkout.snapshot()
-        record = place.record(self._run_id, snapshot, self.names)
-        earlier = place.store.read_record()
-        joined = earlier is not None and earlier.run_id == self._run_id
-        if joined and earlier is not None and earlier.snapshot != snapshot.digest:
-            raise ConfigurationError(
-                "Files changed while the run was going on.", advice="Run again when nothing edits them."
-            )
-        for name in planned:
-            self._stages[name].check_settings(place.settings, snapshot)
-        self._snapshot, self._record = snapshot, earlier if joined else record
-        self._reset(planned if not joined else ())
-        self._tree = place.lay_out(snapshot)
-        place.store.write_record(self._record or record)
-        self.merge()
+        self._place.lock.acquire()
+        try:
+            self._prepare(planned)
+        except BaseException:
+            self._place.lock.release()
+            raise
         return planned
 
     def stage(self, name: str, *, reuse: bool = False, arguments: tuple[str, ...] = ()) -> StageResult:
@@ -145,6 +134,24 @@ class Run:
             report = self.merge()
             self._place.show_verdict(report)
         self._place.close()
+
+    def _prepare(self, planned: tuple[str, ...]) -> None:
+        place = self._place
+        snapshot = place.checkout.snapshot()
+        record = place.record(self._run_id, snapshot, self.names)
+        earlier = place.store.read_record()
+        joined = earlier is not None and earlier.run_id == self._run_id
+        if joined and earlier is not None and earlier.snapshot != snapshot.digest:
+            raise ConfigurationError(
+                "Files changed while the run was going on.", advice="Run again when nothing edits them."
+            )
+        for name in planned:
+            self._stages[name].check_settings(place.settings, snapshot)
+        self._snapshot, self._record = snapshot, earlier if joined else record
+        self._reset(planned if not joined else ())
+        self._tree = place.lay_out(snapshot)
+        place.store.write_record(self._record)
+        self.merge()
 
     def _reset(self, planned: tuple[str, ...]) -> None:
         """Results of another snapshot or policy are no results of this run; planned stages start as not-run or reusable."""

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline.console import Console, standard
-from pipeline.core.containers import ContainerEngine, Ownership, Registries
+from pipeline.core.containers import Ownership
 from pipeline.core.run_record import Report, RunRecord
 from pipeline.core.snapshot import Snapshot
 from pipeline.execution.checkout import Checkout, lay_out
@@ -26,6 +26,7 @@ from pipeline.execution.processes import LocalProcesses
 from pipeline.execution.redaction import SecretRedactor
 from pipeline.execution.run_lock import RunLock
 from pipeline.execution.store import ResultStore
+from pipeline.opened import Opened
 from pipeline.reporters import json_report
 from pipeline.settings_loading import load, policy, policy_digest
 from pipeline.stages.context import Ports
@@ -80,8 +81,20 @@ class Workplace:
             clock=SystemClock(),
             progress=self.console,
             redact=self.redact,
-            engine=self._engine,
-            registries=self._registries,
+            engine=self._opened.engine,
+            registries=self._opened.registries,
+            advisories=self._opened.advisories,
+            bases=self._opened,
+            releases=self._opened.releases,
+            traffic=self._opened.traffic,
+            ownership=self.ownership,
+            cache=self._own / "cache",
+        )
+
+    @cached_property
+    def _opened(self) -> Opened:
+        return Opened(
+            self.settings, self._own, environ=self._environ, processes=self.processes, progress=self.console, redact=self.redact
         )
 
     @property
@@ -145,15 +158,8 @@ class Workplace:
 
     def close(self) -> None:
         """Give the lock back, and whatever was opened."""
+        self._opened.close()
         self.lock.release()
-
-    def _engine(self) -> ContainerEngine:
-        from pipeline.engine_opening import open_engine  # noqa: PLC0415 - the SDK costs time that most stages need not spend
-
-        raise NotImplementedError
-
-    def _registries(self) -> Registries:
-        raise NotImplementedError
 
     def _actor(self) -> str:
         for name in ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID"):

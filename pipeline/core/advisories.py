@@ -1,4 +1,4 @@
-"""All advisories of a snapshot by package, one vulnerability for all of its names, and the port through which a stage has them."""
+"""The advisories of a snapshot by package, one vulnerability for all of its names, and the port that brings them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from pipeline.core.finding import Severity
 from pipeline.core.osv import Record
 from pipeline.core.version_order import pep440
 from pipeline.core.vulnerability_rating import severity_of
-
 
 T = TypeVar("T")
 
@@ -43,7 +42,7 @@ class Vulnerability:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdvisoryIndex:
-    """A snapshot of advisories: by canonical package name, with the snapshot's SHA-256, newest change and number of records."""
+    """A snapshot of advisories by canonical package name; its SHA-256, its newest change, its number of records."""
 
     by_package: Mapping[str, tuple[Record, ...]]
     sha256: str
@@ -57,7 +56,7 @@ class AdvisoryIndex:
         return tuple(sorted(joined, key=lambda v: v.id))
 
     def sample(self) -> tuple[str, str] | None:
-        """A package and a version of it that this snapshot knows to be vulnerable; always the same. None when it knows none."""
+        """A package and a version that this snapshot knows to be vulnerable, always the same; or none."""
         return next(
             ((name, str(version)) for name in sorted(self.by_package) for version in self._candidates(name)
              if self.vulnerabilities(name, str(version))),
@@ -100,7 +99,7 @@ def same(items: Iterable[T], names: Callable[[T], Iterable[str]]) -> list[list[T
 
 
 def preferred(ids: Iterable[str]) -> tuple[str, ...]:
-    """The names of a vulnerability, the one to call it by first: PyPA's, then CVE's, then the others (pip-audit's order)."""
+    """The names of a vulnerability, the one to call it by first: PyPA's, CVE's, another (pip-audit's order)."""
     return tuple(sorted(set(ids), key=lambda i: (not i.startswith("PYSEC-"), not i.startswith("CVE-"), i)))
 
 
@@ -135,7 +134,9 @@ AdvisoryOpener = Callable[[Path], AbstractContextManager[AdvisorySource]]
 def _joined(records: list[Record], name: str) -> Vulnerability:
     first, *others = preferred(i for record in records for i in record.ids)
     fixed = sorted(frozenset[Version]().union(*(record.fixed(name) for record in records)))
-    numbers = {int(n) for record in records for n in re.findall(r"CWE-(\d+)", str(record.database_specific.get("cwe_ids", "")))}
+    numbers = {
+        int(n) for record in records for n in re.findall(r"CWE-(\d+)", str(record.database_specific.get("cwe_ids", "")))
+    }
     texts = sorted((record.summary or record.details for record in records), key=lambda text: (not text, len(text)))
     return Vulnerability(
         id=first,

@@ -1,4 +1,4 @@
-"""Reading a hashed lock file (the requirements format of pip) by ourselves, so that a tool's count can be held against it."""
+"""Reading a hashed lock file (pip's requirements format) ourselves, so that a tool's count can be held against it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Pin:
 
 
 def linux_markers(python: str) -> dict[str, str]:
-    """The marker values of CPython ``python`` (like ``3.13``) on Linux, where a service runs; the machine's own stay out."""
+    """The marker values of CPython ``python`` (like ``3.13``) on Linux, where a service runs."""
     parts = python.split(".")
     full = ".".join([*parts, "0"][:3])
     return {
@@ -48,8 +48,8 @@ def parse_lock(text: str, name: str) -> tuple[Pin, ...]:
     """The pins of a lock file called ``name``.
 
     Raises:
-        ConfigurationError: a requirement is not pinned with ``==``, has no SHA-256 hash, or is not understood; or the lock takes
-            in what can't be locked: another file, or an editable project.
+        ConfigurationError: a requirement is not pinned with ``==``, has no SHA-256 hash, or is not understood; or the
+            lock takes in what can't be locked: another file, or an editable project.
     """
     pins = []
     for number, line in _logical_lines(text):
@@ -76,7 +76,9 @@ def _pin(name: str, number: int, line: str) -> Pin:
     except (InvalidRequirement, InvalidMarker) as error:
         raise ConfigurationError(f"{name}:{number} is not a requirement: {requirement!r}.", advice=REMEDY) from error
     except InvalidVersion as error:
-        raise ConfigurationError(f"{name}:{number} is pinned to no version of PEP 440: {requirement!r}.", advice=REMEDY) from error
+        raise ConfigurationError(
+            f"{name}:{number} is pinned to no version of PEP 440: {requirement!r}.", advice=REMEDY
+        ) from error
     if not hashes:
         raise ConfigurationError(f"{name}:{number} has no SHA-256 hash: {requirement!r}.", advice=REMEDY)
     marker = str(parsed.marker or "")
@@ -84,7 +86,8 @@ def _pin(name: str, number: int, line: str) -> Pin:
 
 
 def parse_requirements(text: str) -> tuple[Requirement, ...]:
-    """The requirements of a ``requirements.in``; options and comments are passed over, :func:`included_files` tells of its parts.
+    """The requirements of a ``requirements.in``; options and comments are passed over, :func:`included_files` tells of
+    its parts.
 
     Raises:
         ConfigurationError: a line is not understood, or asks for what no hash can lock.
@@ -109,12 +112,16 @@ def included_files(text: str) -> tuple[str, ...]:
 
 
 def check_satisfies(
-    pins: tuple[Pin, ...], requirements: tuple[Requirement, ...], lock: str, source: str, markers: Mapping[str, str] | None = None
+    pins: tuple[Pin, ...],
+    requirements: tuple[Requirement, ...],
+    lock: str,
+    source: str,
+    markers: Mapping[str, str] | None = None,
 ) -> None:
     """Hold a lock against the requirements that it was made from, offline: each is pinned, and its pin fits.
 
-    ``markers`` are the marker values of the environment that the lock is for (by default the running interpreter's): a requirement
-    that has no place there may be absent, and of several pins of a package only those that have one count.
+    ``markers`` are the marker values of the environment that the lock is for (by default the running interpreter's): a
+    requirement that has no place there may be absent, and of several pins of a package only those that have one count.
 
     Raises:
         TargetFault: the lock lacks a requirement, or pins a version that the requirement excludes.
@@ -126,7 +133,9 @@ def check_satisfies(
         name = canonicalize_name(requirement.name)
         held = [pin for pin in pins if pin.name == name and pin.applies(environment)]
         if not held:
-            raise TargetFault(f"{lock} does not hold {requirement.name}, which {source} asks for.", advice="Renew the lock.")
+            raise TargetFault(
+                f"{lock} does not hold {requirement.name}, which {source} asks for.", advice="Renew the lock."
+            )
         for pin in held:
             if not requirement.specifier.contains(Version(pin.version), prereleases=True):
                 raise TargetFault(
@@ -136,7 +145,7 @@ def check_satisfies(
 
 
 def _logical_lines(text: str) -> list[tuple[int, str]]:
-    """Continuation lines joined, comments and blank lines gone, each with its first line's number; options are among them."""
+    """Continuation lines joined, comments and blank lines gone, each with its first line's number; options stay."""
     result: list[tuple[int, str]] = []
     start, joined = 0, ""
     for number, raw in enumerate(text.removeprefix("\ufeff").splitlines(), 1):

@@ -1,6 +1,7 @@
 """Advisory records in the OSV format, and which versions of a package they are about.
 
-The format is https://ossf.github.io/osv-schema/ (1.x), the algorithm that schema's "Evaluation". Only what decides an audit is read.
+The format is https://ossf.github.io/osv-schema/ (1.x), the algorithm that schema's "Evaluation". Only what decides an
+audit is read.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _ORDERED = ("ECOSYSTEM", "SEMVER")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One point of a range: exactly one of the four is set. ``introduced`` "0" is before every version, ``limit`` "*" after."""
+    """One point of a range, one of the four. ``introduced`` "0" is before every version, ``limit`` "*" after."""
 
     introduced: str | None = None
     fixed: str | None = None
@@ -31,7 +32,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """Versions between events. Of ``type`` ECOSYSTEM and SEMVER are ordered here; GIT ranges name commits, no versions."""
+    """Versions between events. Types ECOSYSTEM and SEMVER are ordered here; GIT ranges name commits, no versions."""
 
     type: str
     events: tuple[Event, ...] = ()
@@ -40,8 +41,8 @@ class Range:
         """Whether ``version`` lies in the range; none when one of the versions has no place in its order."""
         place = order_of(self.type, version)
         at = place(version)
-        texts = [text for e in self.events for text in (e.introduced, e.fixed, e.last_affected, e.limit) if text not in (None, "0", "*")]
-        places = {text: place(text) for text in texts if text is not None}
+        texts = {text for e in self.events for text in (e.introduced, e.fixed, e.last_affected, e.limit) if text}
+        places = {text: place(text) for text in texts - {"0", "*"}}
         if at is None or None in places.values():
             return None
         limits = [e.limit for e in self.events if e.limit is not None]
@@ -83,8 +84,8 @@ class Affected:
     def holds(self, version: str) -> bool:
         """Whether this version of the package is affected.
 
-        A range with a version that has no place in its order can't be evaluated. Then the list of versions decides; where there is
-        none, the version counts as affected: not knowing is not harmless.
+        A range with a version that has no place in its order can't be evaluated. Then the list of versions decides;
+        where there is none, the version counts as affected: not knowing is not harmless.
         """
         return any(self._holds(spelling) for spelling in spellings(version))
 
@@ -96,7 +97,7 @@ class Affected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record:  # pylint: disable=too-many-instance-attributes  # the schema has as many
     """One advisory. ``modified`` has a zone; ``withdrawn`` is when it was taken back, if it was."""
 
     id: str
@@ -130,7 +131,12 @@ class Record:
     def fixed(self, name: str) -> frozenset[Version]:
         """The versions that end an affected range of the package; those that PEP 440 does not know are left out."""
         found = (
-            pep440(e.fixed) for a in self.about(name) for r in a.ranges or () if r.type in _ORDERED for e in r.events if e.fixed
+            pep440(e.fixed)
+            for a in self.about(name)
+            for r in a.ranges or ()
+            if r.type in _ORDERED
+            for e in r.events
+            if e.fixed
         )
         return frozenset(version for version in found if version is not None)
 

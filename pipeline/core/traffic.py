@@ -27,17 +27,21 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRequest:
-    """One request to one side; ``warm_up`` ones are sent and not judged. ``number`` counts within side and endpoint."""
+    """One request to one side; ``warm_up`` ones are sent and not judged.
+
+    ``number`` counts within side and endpoint of a round; a measurement that needs more samples takes another round.
+    """
 
     side: str
     endpoint: Endpoint
     number: int
+    round: int = 1
     warm_up: bool = False
 
     @property
     def name(self) -> str:
-        """Its name in the evidence, like ``candidate GET /healthz #12``."""
-        return f"{self.side} {self.endpoint} #{self.number}"
+        """Its name in the evidence, like ``candidate GET /healthz #1.12`` for the twelfth of the first round."""
+        return f"{self.side} {self.endpoint} #{self.round}.{self.number}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,14 +111,21 @@ def parse_endpoint(text: str) -> Endpoint:
 
 
 def interleaved(
-    sides: Sequence[str], endpoints: Sequence[Endpoint], *, each: int, warm_up: int, rate: float, seed: str
+    sides: Sequence[str],
+    endpoints: Sequence[Endpoint],
+    *,
+    each: int,
+    warm_up: int,
+    rate: float,
+    seed: str,
+    number: int = 1,
 ) -> TrafficPlan:
     """``each`` judged requests to each side, spread evenly over the endpoints in random order, after ``warm_up`` others.
 
     For every request to one side the same goes to the others right beside it, in random order: what changes on the machine
-    while the measurement runs then meets all sides alike (a randomised block design).
+    while the measurement runs then meets all sides alike (a randomised block design). ``number`` is that of the round.
     """
-    chance = random.Random(seed)  # noqa: S311  # nosec B311 - repeatable on purpose, protects nothing
+    chance = random.Random(f"{seed}/{number}")  # noqa: S311  # nosec B311 - repeatable on purpose, protects nothing
     counts: dict[tuple[str, Endpoint, bool], int] = {}
     requests = []
     for amount, discarded in ((warm_up, True), (each, False)):
@@ -125,6 +136,8 @@ def interleaved(
                 key = (side, endpoint, discarded)
                 counts[key] = counts.get(key, 0) + 1
                 requests.append(
-                    PlannedRequest(side=side, endpoint=endpoint, number=counts[key], warm_up=discarded)
+                    PlannedRequest(
+                        side=side, endpoint=endpoint, number=counts[key], round=number, warm_up=discarded
+                    )
                 )
     return TrafficPlan(requests=tuple(requests), rate=rate, seed=seed)

@@ -1,4 +1,4 @@
-"""Putting the versions of advisories in order: PEP 440 for the ECOSYSTEM ranges of PyPI, Semantic Versioning 2.0.0 for SEMVER ones."""
+"""The order of versions in advisories: PEP 440 for PyPI's ECOSYSTEM ranges, Semantic Versioning for SEMVER ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class Comparable(Protocol):
 Order = Callable[[str], Comparable | None]
 """From a version's text to its place; none for a text that this order does not know."""
 
-# https://semver.org, rules 2, 9 and 10; one or two numbers stand for a version that ends in zeros, as Go's semver package reads them.
+# https://semver.org, rules 2, 9 and 10; one or two numbers stand for a version that ends in zeros, as Go's semver
+# package reads them.
 _SEMVER = re.compile(
     r"v?(?P<major>0|[1-9]\d*)(\.(?P<minor>0|[1-9]\d*))?(\.(?P<patch>0|[1-9]\d*))?"
     r"(-(?P<pre>[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*))?(\+[0-9A-Za-z.-]+)?",
@@ -58,20 +59,20 @@ def semver(text: str) -> tuple[object, ...] | None:
 def order_of(range_type: str, version: str) -> Order:
     """The order in which a range of this type places ``version``.
 
-    A version of PyPI that is no semantic one (``1.0rc1``) is placed by PEP 440 in a SEMVER range too: that reads the usual semantic
-    versions, and says so where it does not.
+    A version of PyPI that is no semantic one (``1.0rc1``) is placed by PEP 440 in a SEMVER range too: that reads the
+    usual semantic versions, and says so where it does not.
     """
     return semver if range_type == "SEMVER" and semver(version) is not None else pep440
 
 
 def spellings(version: str) -> tuple[str, ...]:
-    """The version as it is, and without its local part: ``1.0+cu118`` is 1.0, built by someone else (PEP 440, "Local versions")."""
+    """The version, and without its local part: ``1.0+cu118`` is 1.0, built elsewhere (PEP 440, "Local versions")."""
     parsed = pep440(version)
     return (version, parsed.public) if parsed is not None and parsed.local else (version,)
 
 
 def normal(version: str) -> str:
-    """The one spelling of a version (PEP 440, "Normalization"), so that ``1.0-1`` and ``1.0.post1`` are one; else the text itself."""
+    """The one spelling of a version (PEP 440, "Normalization": ``1.0-1`` is ``1.0.post1``); else the text itself."""
     parsed = pep440(version)
     return version if parsed is None else str(parsed)
 

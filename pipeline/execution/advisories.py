@@ -1,7 +1,9 @@
-"""Reading an OSV export zip: a snapshot of advisories, one ``<ID>.json`` each, as osv.dev publishes it for an ecosystem.
+"""Reading an OSV export zip: a snapshot of advisories, one ``<ID>.json`` each, as osv.dev publishes it for an
+ecosystem.
 
-It comes from outside, so it is believed only whole: what is damaged, oversized or out of place refuses all of it, because an advisory
-that is passed over reads as "not vulnerable". Nothing is unpacked to the disk, and nothing is cached: 2,661 records take 0.15 s.
+It comes from outside, so it is believed only whole: what is damaged, oversized or out of place refuses all of it,
+because an advisory that is passed over reads as "not vulnerable". Nothing is unpacked to the disk, and nothing is
+cached: 2,661 records take 0.15 s.
 """
 
 from __future__ import annotations
@@ -39,14 +41,17 @@ def read_export(path: Path, limits: Limits | None = None) -> AdvisoryIndex:
     """The index of the advisories in the zip at ``path``.
 
     Raises:
-        StorageTrouble: it can't be read, is damaged, holds too much or something other than advisories, or none for PyPI.
+        StorageTrouble: it can't be read, is damaged, holds too much or something other than advisories, or none for
+            PyPI.
     """
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             records = tuple(_records(path.name, file, limits or Limits()))
     except OSError as error:
-        raise StorageTrouble(f"The advisory snapshot {path.name} can't be read: {error.strerror or error}.", advice=ADVICE) from error
+        raise StorageTrouble(
+            f"The advisory snapshot {path.name} can't be read: {error.strerror or error}.", advice=ADVICE
+        ) from error
     _check_ids(path.name, records)
     index = index_of(records, sha256=digest) if records else None
     if index is None or not index.by_package:
@@ -88,14 +93,21 @@ def _check_size(name: str, entries: list[zipfile.ZipInfo], limits: Limits) -> No
 
 def _check_entry(name: str, entry: zipfile.ZipInfo, limits: Limits) -> None:
     shown = repr(entry.filename)
-    if entry.filename != entry.orig_filename or "/" in entry.filename or "\\" in entry.filename or entry.filename.startswith("."):
+    if (
+        entry.filename != entry.orig_filename
+        or "/" in entry.filename
+        or "\\" in entry.filename
+        or entry.filename.startswith(".")
+    ):
         _refuse(name, f"its entry {shown} has a path, and advisories lie side by side")
     if not entry.filename.endswith(".json"):
         _refuse(name, f"its entry {shown} is no advisory")
     if entry.flag_bits & _ENCRYPTED:
         _refuse(name, f"its entry {shown} is encrypted")
     if entry.file_size > limits.entry_bytes:
-        _refuse(name, f"its entry {shown} would unpack to {entry.file_size} bytes, and {limits.entry_bytes} are allowed")
+        _refuse(
+            name, f"its entry {shown} would unpack to {entry.file_size} bytes, and {limits.entry_bytes} are allowed"
+        )
     if entry.file_size > limits.ratio * max(entry.compress_size, 1):
         _refuse(name, f"its entry {shown} is packed more than {limits.ratio} to 1")
 

@@ -1,8 +1,9 @@
 """Answering OSV queries on loopback from a snapshot, so that pip-audit works without the network (``--osv-url``).
 
-The interface is https://google.github.io/osv.dev/post-v1-query/. pip-audit reads an empty answer as "not vulnerable", ignores
-``next_page_token``, skips records of a schema it does not know, and stops at versions that PEP 440 does not; so whatever can't be
-answered in full is an error with a status, each vulnerability is one record whatever its names, and all come on one page.
+The interface is https://google.github.io/osv.dev/post-v1-query/. pip-audit reads an empty answer as "not vulnerable",
+ignores ``next_page_token``, skips records of a schema it does not know, and stops at versions that PEP 440 does not; so
+whatever can't be answered in full is an error with a status, each vulnerability is one record whatever its names, and
+all come on one page.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _POLL_S = 0.02
 _LONGEST_QUERY = 64 * 2**10
 
 
-class Unanswerable(Exception):
+class UnanswerableError(Exception):
     """A query that can't be answered, with the status that says so."""
 
     def __init__(self, status: HTTPStatus, text: str) -> None:
@@ -44,8 +45,8 @@ class Unanswerable(Exception):
 class OsvServer:
     """The AdvisorySource that listens while its context lasts.
 
-    ``page_size`` limits the vulnerabilities of an answer; the default gives all at once, which is the only way that a client
-    which ignores ``next_page_token`` gets them.
+    ``page_size`` limits the vulnerabilities of an answer; the default gives all at once, which is the only way that a
+    client which ignores ``next_page_token`` gets them.
     """
 
     def __init__(self, index: AdvisoryIndex, *, page_size: int | None = None) -> None:
@@ -53,7 +54,9 @@ class OsvServer:
         self._page_size = page_size
         self._answered: set[str] = set()
         self._server = _Listener(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_S,), name="osv-server", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_S,), name="osv-server", daemon=True
+        )
 
     @property
     def url(self) -> str:
@@ -82,10 +85,11 @@ class OsvServer:
         self._server.server_close()
 
     def reply(self, query: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer to a query: ``vulns`` and perhaps ``next_page_token``, or nothing for a version without vulnerabilities.
+        """The answer to a query: ``vulns`` and perhaps ``next_page_token``, or nothing for a version without
+        vulnerabilities.
 
         Raises:
-            Unanswerable: it is not about a version of a PyPI package.
+            UnanswerableError: it is not about a version of a PyPI package.
         """
         name, version = _subject(query)
         found = self.index.vulnerabilities(name, version)
@@ -119,12 +123,12 @@ class _Listener(ThreadingMixIn, HTTPServer):
         super().__init__((_LOOPBACK, 0), _Handler)
 
     def server_bind(self) -> None:
-        """Bind without the look-up of the host's name that HTTPServer does, which can take seconds without a name server."""
+        """Bind without HTTPServer's look-up of the host's name, which can take seconds without a name server."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = _LOOPBACK, self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Remember what socketserver would print; the client sees its connection end without an answer, which is an error to it."""
+        """Remember what socketserver would print; to the client a connection without an answer is an error."""
         del request, client_address
         self.faults.append(f"The advisory server failed to answer: {sys.exc_info()[1]!r}.")
 
@@ -135,11 +139,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Listener
     timeout = _SILENCE_S
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # pylint: disable=invalid-name  # the name that http.server looks for
         """Answer a query."""
         try:
             self._send(HTTPStatus.OK, self.server.source.reply(self._query()))
-        except Unanswerable as refusal:
+        except UnanswerableError as refusal:
             self._send(refusal.status, {"code": int(refusal.status), "message": refusal.text})
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -147,18 +151,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _query(self) -> dict[str, Any]:
         if self.path != QUERY:
-            raise Unanswerable(HTTPStatus.NOT_FOUND, f"Only {QUERY} is served.")
+            raise UnanswerableError(HTTPStatus.NOT_FOUND, f"Only {QUERY} is served.")
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()):
-            raise Unanswerable(HTTPStatus.LENGTH_REQUIRED, "A query comes with its length.")
+            raise UnanswerableError(HTTPStatus.LENGTH_REQUIRED, "A query comes with its length.")
         if int(length) > _LONGEST_QUERY:
-            raise Unanswerable(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The query is too long.")
+            raise UnanswerableError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The query is too long.")
         try:
             query = json.loads(self.rfile.read(int(length)))
         except ValueError as error:
-            raise Unanswerable(HTTPStatus.BAD_REQUEST, "The query is not JSON.") from error
+            raise UnanswerableError(HTTPStatus.BAD_REQUEST, "The query is not JSON.") from error
         if not isinstance(query, dict):
-            raise Unanswerable(HTTPStatus.BAD_REQUEST, "The query is not an object.")
+            raise UnanswerableError(HTTPStatus.BAD_REQUEST, "The query is not an object.")
         return query
 
     def _send(self, status: HTTPStatus, answer: Mapping[str, Any]) -> None:
@@ -174,17 +178,18 @@ def _subject(query: Mapping[str, Any]) -> tuple[str, str]:
     package, version = query.get("package"), query.get("version")
     name = package.get("name") if isinstance(package, dict) else None
     if not (isinstance(package, dict) and isinstance(name, str) and name and package.get("ecosystem") == ECOSYSTEM):
-        raise Unanswerable(HTTPStatus.BAD_REQUEST, f"The query names no package of {ECOSYSTEM}.")
+        raise UnanswerableError(HTTPStatus.BAD_REQUEST, f"The query names no package of {ECOSYSTEM}.")
     if not isinstance(version, str) or pep440(version) is None:
-        raise Unanswerable(HTTPStatus.BAD_REQUEST, "The query names no version of PEP 440.")
+        raise UnanswerableError(HTTPStatus.BAD_REQUEST, "The query names no version of PEP 440.")
     return canonicalize_name(name), version
 
 
 def _offset(token: object, count: int) -> int:
-    if token == "":
+    """Where a page begins; without a token at the first."""
+    if not token:
         return 0
     if not (isinstance(token, str) and token.isascii() and token.isdigit() and 0 < int(token) < count):
-        raise Unanswerable(HTTPStatus.BAD_REQUEST, "The page token was not given out by this server.")
+        raise UnanswerableError(HTTPStatus.BAD_REQUEST, "The page token was not given out by this server.")
     return int(token)
 
 
@@ -197,5 +202,7 @@ def _record(found: Vulnerability, name: str, index: AdvisoryIndex) -> dict[str, 
         "modified": index.newest.isoformat().replace("+00:00", "Z"),
         "aliases": list(found.aliases),
         "summary": found.text or found.id,
-        "affected": [{"package": {"ecosystem": ECOSYSTEM, "name": name}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}],
+        "affected": [
+            {"package": {"ecosystem": ECOSYSTEM, "name": name}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}
+        ],
     }

@@ -82,7 +82,7 @@ class ResultStore:
     def _load(self, path: Path) -> StageResult | None:
         try:
             return self._decode(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def _artifacts(self, name: str) -> tuple[Artifact, ...]:

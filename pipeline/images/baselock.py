@@ -19,7 +19,7 @@ from pipeline.images.versions import DebianVersion
 
 FORMAT = 1
 ARCHIVES = ("main", "security")
-RENEWAL_COMMAND = "pipeline base renew"
+RENEWAL_COMMAND = "pipeline base-lock"
 
 _PACKAGE_KEYS = ("name", "version", "architecture", "archive", "path", "size", "sha256")
 _TOP_KEYS = ("format", "release", "architecture", "taken", "images", "package")

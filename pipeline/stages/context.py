@@ -22,8 +22,11 @@ from pipeline.core.stage import Examination, StageResult, Tool
 from pipeline.errors import ToolTrouble
 
 if TYPE_CHECKING:
+    from pipeline.core.advisories import AdvisoryOpener
     from pipeline.core.bases import BaseImages
     from pipeline.core.containers import ContainerEngine, Ownership, Registries
+    from pipeline.core.releases import Releases
+    from pipeline.core.traffic import TrafficSource
     from pipeline.settings import Settings
 
 
@@ -42,7 +45,10 @@ class Ports:
     redact: Redactor
     engine: Callable[[], ContainerEngine]
     registries: Callable[[], Registries]
+    advisories: AdvisoryOpener
     bases: BaseImages
+    releases: Releases
+    traffic: TrafficSource
     ownership: Ownership
     cache: Path
 

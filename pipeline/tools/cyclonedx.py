@@ -1,6 +1,7 @@
 """cyclonedx-py: a software bill of materials of the locked packages, in CycloneDX 1.6.
 
-It is made from the lock and not from an environment, because the lock is what ships, on any Python, and needs nothing installed.
+It is made from the lock and not from an environment, because the lock is what ships, on any Python, and needs nothing
+installed.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ SPECIFICATION = "1.6"
 
 
 def command(program: str, lock: Path, output: Path) -> tuple[str, ...]:
-    """The command line. The tool's own validation takes 3 of its 3.5 seconds; :func:`doubts` checks what matters here."""
+    """The command line. The tool's own validation takes 3 of its 3.5 seconds; :func:`doubts` checks what matters."""
     return (
-        program, "requirements", f"--spec-version={SPECIFICATION}", "--output-format=JSON", "--output-reproducible", "--no-validate",
-        f"--output-file={output}", str(lock),
+        program, "requirements", f"--spec-version={SPECIFICATION}", "--output-format=JSON", "--output-reproducible",
+        "--no-validate", f"--output-file={output}", str(lock),
     )  # fmt: skip
 
 
@@ -34,7 +35,9 @@ def doubts(outcome: Outcome, text: str | None, expected: Iterable[str]) -> tuple
     """
     if outcome.exit_code != 0 or not text:
         said = outcome.tail(2)
-        raise ToolTrouble(f"cyclonedx-py ended with exit code {outcome.exit_code}.", why=f"It says: {said}" if said else "")
+        raise ToolTrouble(
+            f"cyclonedx-py ended with exit code {outcome.exit_code}.", why=f"It says: {said}" if said else ""
+        )
     try:
         document: dict[str, Any] = json.loads(text)
         kind = (document["bomFormat"], document["specVersion"])

@@ -1,7 +1,7 @@
 """pip-audit: which locked packages have known vulnerabilities.
 
-Its exit code 1 stands for findings and for any crash alike, and 0 also for "skipped all of them": so what counts is a whole JSON file
-of this very run, and the packages that it lists.
+Its exit code 1 stands for findings and for any crash alike, and 0 also for "skipped all of them": so what counts is a
+whole JSON file of this very run, and the packages that it lists.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from pipeline.core.ports import Outcome
 from pipeline.core.version_order import normal
 from pipeline.errors import ToolTrouble
 
-OFFLINE_ADVICE = "Where the advisory service can't be reached, set PIPELINE_AUDIT_ADVISORIES to an OSV export zip of PyPI."
+OFFLINE_ADVICE = (
+    "Where the advisory service can't be reached, set PIPELINE_AUDIT_ADVISORIES to an OSV export zip of PyPI."
+)
 
 CONTROL_PIN = Pin(
     name="jinja2",
@@ -59,7 +61,9 @@ class Output:
     def __or__(self, other: Output) -> Output:
         """What two runs did together."""
         return Output(
-            audited=self.audited | other.audited, skipped=(*self.skipped, *other.skipped), found=(*self.found, *other.found)
+            audited=self.audited | other.audited,
+            skipped=(*self.skipped, *other.skipped),
+            found=(*self.found, *other.found),
         )
 
 
@@ -71,12 +75,13 @@ def unit(name: str, version: str) -> str:
 def command(program: str, lock: Path, output: Path, cache: Path, osv_url: str = "") -> tuple[str, ...]:
     """The command line for a hashed lock, against PyPI's own advisories or, with ``osv_url``, an OSV query endpoint.
 
-    ``cache`` is an empty folder, so that no earlier answer is taken for today's; ``--disable-pip`` because nothing is installed.
+    ``cache`` is an empty folder, so that no earlier answer is taken for today's; ``--disable-pip`` because nothing is
+    installed.
     """
     service = ("--vulnerability-service=osv", f"--osv-url={osv_url}") if osv_url else ("--vulnerability-service=pypi",)
     return (
-        program, "--require-hashes", "--disable-pip", *service, f"--requirement={lock}", "--format=json", f"--output={output}",
-        "--progress-spinner=off", "--desc=on", "--aliases=on", f"--cache-dir={cache}",
+        program, "--require-hashes", "--disable-pip", *service, f"--requirement={lock}", "--format=json",
+        f"--output={output}", "--progress-spinner=off", "--desc=on", "--aliases=on", f"--cache-dir={cache}",
     )  # fmt: skip
 
 
@@ -99,7 +104,9 @@ def parse(outcome: Outcome, text: str | None) -> Output:
     """
     if outcome.exit_code not in (0, 1) or not text:
         raise ToolTrouble(
-            f"pip-audit ended with exit code {outcome.exit_code} and left no result.", why=_said(outcome), advice=OFFLINE_ADVICE
+            f"pip-audit ended with exit code {outcome.exit_code} and left no result.",
+            why=_said(outcome),
+            advice=OFFLINE_ADVICE,
         )
     try:
         dependencies: list[dict[str, Any]] = json.loads(text)["dependencies"]
@@ -109,10 +116,13 @@ def parse(outcome: Outcome, text: str | None) -> Output:
             found=tuple(_reported(d, v) for d in dependencies if "skip_reason" not in d for v in d["vulns"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ToolTrouble("pip-audit's output is not whole, so it proves nothing.", why=f"{error!r} {_said(outcome)}") from error
+        raise ToolTrouble(
+            "pip-audit's output is not whole, so it proves nothing.", why=f"{error!r} {_said(outcome)}"
+        ) from error
     if bool(output.found) != (outcome.exit_code == 1):
         raise ToolTrouble(
-            f"pip-audit's exit code {outcome.exit_code} contradicts its {len(output.found)} findings.", why=_said(outcome)
+            f"pip-audit's exit code {outcome.exit_code} contradicts its {len(output.found)} findings.",
+            why=_said(outcome),
         )
     return output
 

@@ -2,12 +2,11 @@
 
 The scanner's own ``scan`` can't carry a proof. It skips files by extension (``.lock``, ``.css``, ``.svg``), by name, and what is
 not UTF-8, without a word; it drops a whole line that looks like a call, or on which an ``_id`` stands; and it looks at the unquoted
-values of a file only when its first pass found nothing. So its detectors are used here, over our own reading of every file, and
-its filters are replaced by the narrower ones in ``Doubter``.
+values of a file only when its first pass found nothing. So its detectors are used here, over our own reading of every file; what is
+no secret is sorted out later, in ``secret_scanner_filters``.
 
-Standard input: JSON ``{"files": [names]}``, relative to the working folder. Standard output: one JSON document, whose ``value``
-and ``also`` hold secrets in plain text and are for the caller alone. Exit code: 0 nothing found, 3 something found; any other is
-trouble (1 is Python's own for a traceback).
+Standard input: JSON ``{"files": [names]}``, relative to the working folder. Standard output: one JSON document; it holds secrets in
+plain text and is for the caller alone. Exit code: 0 when it came to its end.
 """
 
 from __future__ import annotations
@@ -18,19 +17,16 @@ import importlib.metadata
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 SCHEMA = "pipeline.secret-scan/v1"
-FOUND = 3
-MASK = "[secret]"
 # A public address is no credential, and version numbers look like one.
 LEFT_OUT = {"IPPublicDetector"}
-# Longer lines are searched in overlapping pieces: some detectors' patterns take quadratic time.
+# Longer lines are searched in overlapping pieces: some of the detectors' patterns take quadratic time.
 WINDOW, OVERLAP = 4000, 1000
-_SNIPPET = 200
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
@@ -38,13 +34,15 @@ _MARKS = (
 )  # fmt: skip
 _PRINTABLE = re.compile(rb"[\t\x20-\x7e]{8,}")
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_COMMENT = r"(?:#|//|/\*|'|--|;|<!--[# \t]*?)[ \t]*"
+# As the scanner reads them (detect_secrets/filters/allowlist.py), with ";" for INI files.
+_COMMENT = r"(?:#|//|/\*|'|--|;|<!--)[ \t]*"
 _PRAGMA = re.compile(_COMMENT + r"(?P<text>pragma: ?(?:allow|white)list[ -]secret.*)$")
 _PRAGMA_NEXT = re.compile(r"^[ \t]*" + _COMMENT + r"(?P<text>pragma: ?allowlist[ -]nextline[ -]secret.*)$")
 
 
-class Match(Protocol):
-    """What a detector returns."""
+@dataclass(frozen=True)
+class Match:
+    """A value that a detector takes for a secret."""
 
     secret_value: str | None
 
@@ -54,15 +52,36 @@ class Detector(Protocol):
 
     secret_type: str
 
-    def analyze_line(self, *, filename: str, line: str, line_number: int) -> Iterable[Match]:
-        """What it takes for a secret on a line."""
+    def analyze_line(self, *, filename: str, line: str, line_number: int) -> Iterable[Any]:
+        """What it takes for a secret on a line, each with its ``secret_value``."""
         ...
 
 
+@dataclass(frozen=True)
+class TokenDetector:
+    """A kind of token that the scanner does not know yet."""
+
+    secret_type: str
+    pattern: re.Pattern[str]
+
+    def analyze_line(self, *, filename: str, line: str, line_number: int) -> list[Match]:
+        """What it takes for a secret on a line."""
+        del filename, line_number
+        return [Match(value) for value in self.pattern.findall(line)]
+
+
+# The formats: GitHub's blog of 2022-10-18 on fine-grained tokens; Google's documentation of API keys.
+OWN = (
+    TokenDetector("GitHub Fine-Grained Token", re.compile(r"\bgithub_pat_[0-9A-Za-z]{22}_[0-9A-Za-z]{59}\b")),
+    TokenDetector("Google API Key", re.compile(r"\bAIza[0-9A-Za-z_-]{35}\b")),
+)
+
+
 def load_detectors() -> list[Detector]:
-    """All detectors that the installed scanner brings, but those left out; sorted, so that the output is stable."""
+    """All detectors that the installed scanner brings, but those left out, and our own; sorted, so that the output is stable."""
     classes = importlib.import_module("detect_secrets.core.plugins.util").get_mapping_from_secret_type_to_class().values()
-    return [kind() for kind in sorted(classes, key=lambda c: str(c.__name__)) if kind.__name__ not in LEFT_OUT]
+    theirs = [kind() for kind in sorted(classes, key=lambda c: str(c.__name__)) if kind.__name__ not in LEFT_OUT]
+    return [*theirs, *OWN]
 
 
 def decoded(content: bytes) -> tuple[str, str]:
@@ -81,40 +100,39 @@ def decoded(content: bytes) -> tuple[str, str]:
         return content.decode("latin-1"), "lossy"
 
 
-# --- views: a line as the detectors understand it ----------------------------------------------------------------------------
-
 _CODE = {
-    ".c", ".cc", ".cls", ".cpp", ".cs", ".css", ".go", ".h", ".html", ".java", ".js", ".jsx", ".json", ".kt", ".m", ".php", ".pl",
-    ".py", ".pyi", ".rb", ".rs", ".scala", ".svg", ".swift", ".tf", ".ts", ".tsx", ".xml",
+    ".c", ".cc", ".cls", ".cpp", ".cs", ".css", ".go", ".h", ".html", ".ipynb", ".java", ".js", ".json", ".jsx", ".kt", ".m", ".php",
+    ".pl", ".py", ".pyi", ".rb", ".rs", ".scala", ".svg", ".swift", ".tf", ".ts", ".tsx", ".xml",
 }  # fmt: skip
-_PROSE = {".md", ".rst", ".txt", ".adoc", ".html", ".csv", ".tsv", ".log"}
-_VALUE = r"""\s*(?P<value>[^\s"'|>&*\[{].*?)(?:\s+#.*)?\s*$"""
+_PROSE = {".adoc", ".csv", ".log", ".md", ".rst", ".tsv", ".txt"}
 _SETTING = re.compile(
-    r"""^\s*(?:[#;]+\s*)?(?:-\s+)?(?:(?:export|set|ENV|ARG)\s+)?["']?(?P<name>[\w./-]+)["']?(?:\s*[:=]|(?<=\w)\s(?=\S+$))""" + _VALUE
+    r"""^\s*(?:[#;]+\s*)?(?:-\s+)?(?:(?:export|set|ENV|ARG)\s+)?["']?(?P<name>[\w./-]+)["']?"""
+    r"""(?:\s*[:=]|(?<=\w)\s(?=\S+$))\s*(?P<value>[^\s"'|>&*\[{].*?)(?:\s+\#.*)?\s*$"""
 )
-_MENTION = re.compile(r"(?:^|[\s`(])(?P<name>[\w.-]+)(?:=|:\s*)`?(?P<value>[^\s`\"'<>]{6,}?)`?\s*$")
-_TOKEN = re.compile(r"token(?=\w*[\"'\]]{0,2}\s*(?::\s*\w+\s*)?(?::=?|={1,3}|=>)\s*)", re.I)
-_ANNOTATED = re.compile(r"^(?P<name>\s*[\w.]+)\s*:\s*[\w.\[\], |\"']+?\s*=\s*(?=[rbuRBU]{0,2}[\"'])")
-_CALL_DEFAULT = re.compile(r"[\"'](?P<name>\w+)[\"']\s*,\s*(?:default\s*=\s*)?(?=[\"'])")
+# In prose only a word with a letter and a digit is worth a look: "password: a secret word" is no password.
+_MENTION = re.compile(
+    r"""(?:^|[\s`(])(?P<name>[\w.-]+)(?:=|:\s*)`?(?P<value>(?=\S*\d)(?=\S*[a-zA-Z])[^\s`"'<>]{6,}?)`?\s*$"""
+)
+_ANNOTATED = re.compile(r"""^(?P<name>\s*[\w.]+)\s*:\s*[\w.\[\], |"']+?\s*=\s*(?=[rbuRBU]{0,2}["'])""")
+_WITH_DEFAULT = re.compile(r"""["'](?P<name>\w+)["']\s*,\s*(?:default\s*=\s*)?(?=["'])""")
 
 
-def views(name: str, line: str) -> Iterator[str]:
-    """The line itself, then with its unquoted value in quotes, or with what stands between name and value taken out.
+def views(name: str, line: str) -> Iterator[tuple[str, bool]]:
+    """A line as the detectors want it, ``name = "value"``, and whether its quotes are its own.
 
-    The detectors want ``name = "value"``; an ``.env`` file, a Dockerfile and a type annotation don't write it like that.
+    First the line itself; then with what stands between a name and its value taken out (a type annotation, a look-up with a
+    default, the escapes of a notebook); or, in what is no program, with its unquoted value in quotes (``.env``, Dockerfile, YAML).
     """
-    yield line
+    yield line, True
     suffix = PurePosixPath(name).suffix.lower()
     if suffix in _CODE:
-        for pattern, form in ((_ANNOTATED, r"\g<name> = "), (_CALL_DEFAULT, r"\g<name> = ")):
-            rewritten = pattern.sub(form, line)
-            if rewritten != line:
-                yield rewritten
+        rewritten = (_ANNOTATED.sub(r"\g<name> = ", line), _WITH_DEFAULT.sub(r"\g<name> = ", line), line.replace('\\"', '"'))
+        yield from ((view, True) for view in dict.fromkeys(rewritten) if view != line)
         return
     match = (_MENTION if suffix in _PROSE else _SETTING).search(line)
-    if match and (suffix not in _PROSE or (re.search(r"\d", match["value"]) and re.search(r"[a-zA-Z]", match["value"]))):
+    if match:
         value = match["value"].replace('"', '\\"')
-        yield f'{match["name"]} = "{value}"'
+        yield f'{match["name"]} = "{value}"', False
 
 
 def pieces(line: str) -> Iterator[str]:
@@ -126,141 +144,80 @@ def pieces(line: str) -> Iterator[str]:
         yield line[start : start + WINDOW]
 
 
-# --- filters: what is surely no secret ---------------------------------------------------------------------------------------
-
-_REFERENCE = re.compile(r"\$[A-Za-z_({]|%\(|%[A-Za-z_]+%$|\{|<.*>$|\[.*\]$|!|\.\.\.|x{3,}$|\*+$", re.I)
-_CALL = re.compile(r"[\w.-]+[\[(].*[\])]")
-_NOTHING = {"none", "null", "nil", "true", "false", "yes", "no", "undefined", "~", "str", "string", "bool", "int", "bytes"}
-_ABOUT = re.compile(
-    r"[_-]?(?:file|path|dir|url|uri|endpoint|name|names|ref|length|len|min|max|ttl|timeout|expiry|expires|policy|type|field|enabled"
-    r"|required|algorithm|count|limit|size|regex|pattern|header|prefix|suffix|label|help|env|var)$",
-    re.I,
-)
+_TOKEN_NAME = re.compile(r"token(?=\w*[\"'\]]{0,2}\s*(?::=?|={1,3}|=>)\s*)", re.I)
 _NAME_BEFORE = re.compile(r"(?P<name>[\w.-]+)[\"'\]]{0,2}\s*(?:=>|[:=]{1,3}|!==?)?\s*[\"'`@(]{0,3}$")
-_DIGEST = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128}", re.I)
-_DIGEST_NAME = re.compile(r"(?:^|[_.-])(?:sha\d*|shasum|md5|hash|digest|checksum|integrity|rev|revision|reference|commit|ref)$", re.I)
-_LABELLED = re.compile(r"(?:sha(?:1|224|256|384|512)|md5)[-:=][A-Za-z0-9+/=_-]+$", re.I)
-_UUID = re.compile(r"[a-f0-9]{8}-(?:[a-f0-9]{4}-){3}[a-f0-9]{12}", re.I)
-_IDENTITY = re.compile(r"(?:^(?:id|myid|userid)|_id)s?$", re.I)
+_AROUND = (re.compile(r"[\w-]*$"), re.compile(r"[\w+/.=-]*"))
 
 
-@dataclass(frozen=True)
-class Doubter:
-    """What is surely no secret: narrower than the scanner's filters, each of which hides real ones (see the tests)."""
-
-    sequential: Callable[[str], bool]
-
-    def harmless(self, kind: str, value: str, view: str) -> bool:
-        """Whether ``value``, which the detector class ``kind`` found in ``view``, is none."""
-        place = view.find(value)
-        before = view[:place] if place >= 0 else ""
-        match = _NAME_BEFORE.search(before)
-        name = match["name"] if match else ""
-        if kind == "KeywordDetector":
-            return _no_password(value, name, quoted=before.endswith(('"', "'", "`")))
-        if kind.endswith("HighEntropyString"):
-            return (
-                self.sequential(value)
-                or bool(_UUID.fullmatch(value) or _LABELLED.match(value))
-                # Digests in lock files, of commits and of files: their length is exact, and their name says so.
-                or bool(_DIGEST.fullmatch(value) and _DIGEST_NAME.search(name))
-                # An identifier is no credential. Only the name that stands at the value counts, not any earlier one.
-                or bool(_IDENTITY.search(name))
-            )
-        return kind == "BasicAuthDetector" and bool(_REFERENCE.match(value))
-
-
-def _no_password(value: str, name: str, *, quoted: bool) -> bool:
-    """For what was found by the name that stands before it: a reference, a placeholder, or a name that is about secrets."""
-    if _REFERENCE.match(value) or value.lower() in _NOTHING or not re.search(r"\w", value):
-        return True
-    if _ABOUT.search(name):
-        return True
-    if "_" in value and value.lower() == name.lower():
-        return True
-    return not quoted and (bool(_CALL.match(value)) or value.isdigit() or " " in value)
-
-
-# --- scanning ----------------------------------------------------------------------------------------------------------------
-
-
-def scan(name: str, content: bytes, detectors: list[Detector], doubter: Doubter) -> dict[str, Any]:
-    """What is in one file: its ``mode`` and number of ``lines``, ``secrets``, and allow-list comments (``allowed``)."""
-    text, mode = decoded(content)
-    lines = _LINE_END.split(text)
-    secrets: list[dict[str, Any]] = []
-    allowed: list[dict[str, Any]] = []
-    excused = False
-    for number, line in enumerate(lines, 1):
-        pragma, following = _PRAGMA.search(line), _PRAGMA_NEXT.search(line)
-        if pragma or following:
-            allowed.append({"path": name, "line": number, "text": (pragma or following)["text"].strip()})  # type: ignore[index]
-        if not (excused or pragma or following):
-            found = _on_line(name, line, detectors, doubter, binary=mode == "binary")
-            shown = masked(line, [value for _, value in found])
-            for kind, value in found:
-                also = _key_body(lines, number) if kind == "Private Key" else []
-                place = {"path": name, "line": 0 if mode == "binary" else number, "snippet": shown}
-                secrets.append({**place, "type": kind, "value": value, "also": also})
-        excused = following is not None
-    return {"mode": mode, "lines": len(lines), "secrets": secrets, "allowed": allowed}
-
-
-def _on_line(name: str, line: str, detectors: list[Detector], doubter: Doubter, *, binary: bool) -> list[tuple[str, str]]:
-    """The secrets on a line, each as detector's type and value, in a stable order."""
-    found: dict[tuple[str, str], None] = {}
-    for view in views(name, line):
-        for piece in pieces(view):
+def candidates(name: str, line: str, detectors: list[Detector]) -> Iterator[dict[str, Any]]:
+    """What the detectors take for a secret on a line, with what the filters need to know of it."""
+    for piece in pieces(line):
+        for view, own_quotes in views(name, piece):
             for detector in detectors:
                 kind = type(detector).__name__
-                if binary and kind.endswith("HighEntropyString"):
-                    continue
-                subjects = [piece]
-                if kind == "KeywordDetector" and (renamed := _TOKEN.sub("secret", piece)) != piece:
-                    # This scanner does not know "token" for a secret's name; to its pattern it is a "secret" then.
-                    subjects.append(renamed)
-                for subject in subjects:
-                    for value in _values(detector, name, subject):
-                        if not doubter.harmless(kind, value, subject):
-                            found[detector.secret_type, value] = None
-    return sorted(found)
+                yield from _candidates(name, view, detector, kind, {"own_quotes": own_quotes, "renamed": False})
+                if kind == "KeywordDetector" and (renamed := _TOKEN_NAME.sub("secret", view)) != view:
+                    # This scanner does not know "token" for a secret's name; so its pattern is given a name that it knows.
+                    yield from _candidates(name, renamed, detector, kind, {"own_quotes": own_quotes, "renamed": True})
 
 
-def _values(detector: Detector, name: str, piece: str) -> set[str]:
+def _candidates(name: str, view: str, detector: Detector, kind: str, facts: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for value in _values(detector, name, view):
+        place = view.find(value)
+        before = view[:place] if place >= 0 else ""
+        named = _NAME_BEFORE.search(before)
+        whole = value
+        if place >= 0 and kind not in ("KeywordDetector", "PrivateKeyDetector"):
+            # Some detectors return a part of the token only; what is masked must be all of it.
+            left, right = _AROUND[0].search(before), _AROUND[1].match(view, place + len(value))
+            whole = (left[0] if left else "") + value + (right[0] if right else "")
+        yield {
+            "type": detector.secret_type, "kind": kind, "value": value, "whole": whole, "name": named["name"] if named else "",
+            "quoted": facts["own_quotes"] and before.endswith(('"', "'", "`")), "renamed": facts["renamed"],
+        }  # fmt: skip
+
+
+def _values(detector: Detector, name: str, view: str) -> list[str]:
     """All values that a detector sees, also behind the first one, where most patterns stop."""
     values: set[str] = set()
-    rest = piece
+    rest = view
     while rest:
-        new = {match.secret_value for match in detector.analyze_line(filename=name, line=rest, line_number=1)}
-        fresh = {value for value in new if value} - values
+        fresh = {m.secret_value for m in detector.analyze_line(filename=name, line=rest, line_number=1) if m.secret_value} - values
         if not fresh:
             break
         values |= fresh
         rest = rest[max(rest.find(value) + len(value) for value in fresh) :]
-    return values
+    return sorted(values)
 
 
-def masked(line: str, values: list[str]) -> str:
-    """The line without the values, for people; nothing but the mask when a value can't be found in it, or it is too long."""
-    if len(line) > WINDOW or any(value not in line for value in values):
-        return MASK
-    hidden = [False] * len(line)
-    for value in values:
-        at = line.find(value)
-        while at >= 0:
-            # What follows a key's header on its line is the key.
-            end = len(line) if value.startswith("BEGIN ") else at + len(value)
-            hidden[at:end] = [True] * (end - at)
-            at = line.find(value, at + 1)
-    parts = [MASK if hide else char for at, (hide, char) in enumerate(zip(hidden, line, strict=True)) if not (hide and at and hidden[at - 1])]
-    return "".join(parts).strip()[:_SNIPPET]
+def scan(name: str, content: bytes, detectors: list[Detector]) -> dict[str, Any]:
+    """What is in one file: its ``mode``, its number of ``lines``, ``candidates``, and allow-list comments (``allowed``)."""
+    text, mode = decoded(content)
+    lines = _LINE_END.split(text)
+    # In a binary file any short run of letters has the entropy of a key.
+    used = [d for d in detectors if mode != "binary" or not type(d).__name__.endswith("HighEntropyString")]
+    found: list[dict[str, Any]] = []
+    allowed: list[dict[str, Any]] = []
+    excused = False
+    for number, line in enumerate(lines, 1):
+        following = _PRAGMA_NEXT.search(line)
+        pragma = following or _PRAGMA.search(line)
+        if pragma:
+            allowed.append({"path": name, "line": number, "text": pragma["text"].strip()})
+        elif not excused and line.strip():
+            place = {"path": name, "line": 0 if mode == "binary" else number, "text": line if len(line) <= WINDOW else ""}
+            for candidate in candidates(name, line, used):
+                body = _key_body(lines, number) if candidate["kind"] == "PrivateKeyDetector" else []
+                found.append({**place, **candidate, "body": body})
+        excused = following is not None
+    return {"mode": mode, "lines": len(lines), "candidates": found, "allowed": allowed}
 
 
 def _key_body(lines: list[str], number: int) -> list[str]:
     """The lines of a private key that follow its header on line ``number``."""
-    body = []
+    body: list[str] = []
     for line in lines[number : number + 200]:
-        if "END" in line:
+        if "-----END" in line:
             break
         body.append(line.strip())
     return [line for line in body if len(line) >= 16]
@@ -270,22 +227,23 @@ def main() -> int:
     """Scan what standard input names, and print what was found."""
     wanted: list[str] = json.load(sys.stdin)["files"]
     detectors = load_detectors()
-    doubter = Doubter(importlib.import_module("detect_secrets.filters.heuristic").is_sequential_string)
-    files, secrets, allowed, errors = [], [], [], []
+    document: dict[str, Any] = {
+        "schema": SCHEMA, "version": importlib.metadata.version("detect-secrets"),
+        "detectors": sorted(d.secret_type for d in detectors), "files": [], "candidates": [], "allowed": [], "errors": [],
+    }  # fmt: skip
     for name in wanted:
         try:
             with open(name, "rb") as file:
-                result = scan(name, file.read(), detectors, doubter)
-        except Exception as error:  # one file that a detector can't take must not hide the others; it is named
-            errors.append({"path": name, "reason": getattr(error, "strerror", None) or type(error).__name__})
+                result = scan(name, file.read(), detectors)
+        except Exception as error:  # pylint: disable=broad-exception-caught
+            # A file that a detector can't take must not hide the others. It is named, and counts as not checked.
+            document["errors"].append({"path": name, "reason": getattr(error, "strerror", None) or type(error).__name__})
             continue
-        files.append({"path": name, "mode": result["mode"], "lines": result["lines"]})
-        secrets.extend(result["secrets"])
-        allowed.extend(result["allowed"])
-    version = importlib.metadata.version("detect-secrets")
-    document = {"schema": SCHEMA, "version": version, "detectors": sorted(d.secret_type for d in detectors)}
-    json.dump({**document, "files": files, "secrets": secrets, "allowed": allowed, "errors": errors, "complete": True}, sys.stdout)
-    return FOUND if secrets else 0
+        document["files"].append({"path": name, "mode": result["mode"], "lines": result["lines"]})
+        document["candidates"].extend(result["candidates"])
+        document["allowed"].extend(result["allowed"])
+    json.dump({**document, "complete": True}, sys.stdout)
+    return 0
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def test_with_nothing_new_the_old_lock_stays_as_it_is(web: dict[str, bytes]) -> 
     old = replace(renew_lock(WANTED, ARCHIVE, None, UNCHECKED, silent).lock, taken=5)
     again = renew_lock(WANTED, ARCHIVE, old, UNCHECKED, silent)
     assert again.lock == old
-    assert again.changes == ()
+    assert not again.changes
     publish(web, "http://main", "trixie-updates", "Debian", stanza("libc6", "2.41-11"))
     newer = renew_lock(WANTED, ARCHIVE, old, UNCHECKED, silent)
     assert newer.changes == ("libc6: 2.41-10 -> 2.41-11",)

@@ -1,0 +1,105 @@
+"""What is opened when a stage first asks for it, once, and closed at the end of a run: the engine, the registries, the bases.
+
+The parts are imported here inside the functions, because the container SDK alone costs more time than a stage that needs none.
+"""
+
+# pylint: disable=import-outside-toplevel  # the reason is in the first lines
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.core.advisories import AdvisorySource
+from pipeline.core.bases import BaseSet
+from pipeline.core.containers import ContainerEngine, Registries
+from pipeline.core.ports import ProcessRunner, Progress, Redactor
+from pipeline.core.traffic import TrafficSource
+from pipeline.execution.clock import SystemClock
+from pipeline.execution.releases import ReleaseFile
+from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.registry_opening import OpenedRegistries
+
+
+class Opened:
+    """Opens each part when it is first asked for; also the BaseImages of a checkout, whose own folder is ``folder``."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        *,
+        environ: Mapping[str, str],
+        processes: ProcessRunner,
+        progress: Progress,
+        redact: Redactor,
+    ) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._environ = environ
+        self._processes = processes
+        self._progress = progress
+        self._redact = redact
+        self._clock = SystemClock()
+        self.releases = ReleaseFile(folder / "state" / "releases.json", self._clock)
+        self._engine: ContainerEngine | None = None
+        self._registries: OpenedRegistries | None = None
+
+    def engine(self) -> ContainerEngine:
+        """The container engine. Raises EngineTrouble when none answers and none may be started."""
+        from pipeline.engine_opening import open_engine  # noqa: PLC0415
+
+        if self._engine is None:
+            self._engine = open_engine(
+                self._settings.engine, environ=self._environ, processes=self._processes, progress=self._progress
+            )
+        return self._engine
+
+    def registries(self) -> Registries:
+        """The registries that a release may be pushed to."""
+        from pipeline.registry_opening import open_registries  # noqa: PLC0415
+
+        if self._registries is None:
+            self._registries = open_registries(
+                self._settings.push,
+                self._folder,
+                releases=self.releases,
+                clock=self._clock,
+                progress=self._progress,
+                redact=self._redact,
+                environ=self._environ,
+            )
+        return self._registries
+
+    def advisories(self, export: Path) -> AbstractContextManager[AdvisorySource]:
+        """An offline snapshot of advisories that answers on loopback for as long as the context lasts."""
+        from pipeline.execution.osv_server import served  # noqa: PLC0415
+
+        return served(export)
+
+    @property
+    def traffic(self) -> TrafficSource:
+        """What sends a canary's requests."""
+        from pipeline.execution.traffic import HttpTraffic  # noqa: PLC0415
+
+        return HttpTraffic()
+
+    def ensure(self, engine: ContainerEngine, progress: Progress) -> BaseSet:
+        """The base images, ready in ``engine``."""
+        from pipeline.base_images import LockedBases  # noqa: PLC0415
+
+        bases = LockedBases(self._folder / "cache", mirror=self._settings.build.debian_mirror)
+        return bases.ensure(engine, progress)
+
+    def close(self) -> None:
+        """Stop the rehearsal registry and give the sockets back."""
+        if self._registries is not None:
+            self._registries.close()
+            self._registries = None
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None

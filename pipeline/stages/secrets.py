@@ -1,0 +1,120 @@
+"""``secrets``: no credential in any file of the snapshot, tracked or new."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import posixpath
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.core.evidence import Control, Evidence
+from pipeline.core.finding import Severity, weighed
+from pipeline.core.gate import findings_gate
+from pipeline.core.ports import Request, ToolEnvironment
+from pipeline.core.snapshot import Kind, Snapshot
+from pipeline.core.stage import Examination, NotChecked, StageResult
+from pipeline.settings import Settings
+from pipeline.stages.context import Context
+from pipeline.stages.source_files import apply_exclusions
+from pipeline.tools import secret_scanner
+
+CONTROLS = {"planted_key.txt": ("AWS access key", "aws-access-key"), "planted.env": ("password in a setting", "secret-keyword")}
+"""The planted files: what each holds, and the rule that must catch it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsStage:
+    """Unit of work: files, of whatever kind. Expected: those of the snapshot. Checked: those that the driver read to their end."""
+
+    name: str = "secrets"
+    summary: str = "Look for credentials in every file."
+    needs: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ("security",)
+
+    def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
+        """Nothing that the settings say could make it impossible."""
+
+    def still_holds(self, context: Context, result: StageResult) -> bool:
+        """A result about files rests on the snapshot alone."""
+        del context, result
+        return True
+
+    def run(self, context: Context) -> Examination:
+        """Run the detectors over the snapshot's files, and over planted credentials."""
+        files, left_out = apply_exclusions(context.snapshot.files(), context.settings.secrets.exclude)
+        if not files:
+            return Examination(evidence=Evidence.of("files", expected=(), checked=()), not_checked=left_out)
+        tools = context.environment("secrets")
+        output = _scan(context, tools, files, context.tree)
+        for value in output.values:
+            context.ports.redact.also(value)
+        context.keep("secrets.json", output.kept)
+        controls = _controls(context, tools)
+        not_checked = (*left_out, *elsewhere(context.snapshot, context.tree))
+        return context.with_tools(assess(files, output, controls, not_checked), tools, "detect-secrets")
+
+
+def assess(
+    files: tuple[str, ...],
+    output: secret_scanner.Output,
+    controls: tuple[Control, ...],
+    not_checked: tuple[NotChecked, ...] = (),
+) -> Examination:
+    """What the scanner's output amounts to. Every finding counts: a credential has no harmless degree."""
+    findings = weighed(output.findings, fail_on=Severity.HIGH)
+    return Examination(
+        evidence=Evidence.of("files", expected=files, checked=output.checked, controls=controls),
+        gates=(findings_gate(findings, what="credentials", fail_on=Severity.HIGH),),
+        findings=findings,
+        metrics={"files": len(files), "detectors": output.detectors, "allowlisted": len(output.allowed)},
+        doubts=output.doubts,
+        not_checked=(*not_checked, *output.not_checked),
+        suppressions=output.allowed,
+    )
+
+
+def elsewhere(snapshot: Snapshot, tree: Path) -> tuple[NotChecked, ...]:
+    """Links whose target is not in the snapshot, and submodules: what they lead to is not part of what was searched."""
+    found = []
+    for entry in snapshot.entries:
+        if entry.kind is Kind.SUBMODULE:
+            found.append(NotChecked(what=entry.path, reason="A git submodule: its files belong to another repository."))
+        elif entry.kind is Kind.LINK and not _covered(snapshot, entry.path, os.readlink(tree / entry.path)):
+            found.append(NotChecked(what=entry.path, reason="A symbolic link to what is not part of the snapshot."))
+    return tuple(found)
+
+
+def planted(seed: str) -> dict[str, str]:
+    """The planted files with their content, made from ``seed``: a credential written out here would be a finding itself."""
+    letters = base64.b32encode(hashlib.sha256(seed.encode()).digest()).decode()
+    contents = (f"{'AK' + 'IA'}{letters[:16]}\n", f"DB_PASSWORD={letters[16:28].lower()}-1\n")
+    return dict(zip(CONTROLS, contents, strict=True))
+
+
+def _covered(snapshot: Snapshot, path: str, target: str) -> bool:
+    resolved = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+    return resolved in snapshot.by_path or snapshot.has_folder(resolved)
+
+
+def _scan(context: Context, tools: ToolEnvironment, files: tuple[str, ...], folder: Path) -> secret_scanner.Output:
+    request = Request(
+        argv=secret_scanner.command(str(tools.python)),
+        cwd=folder,
+        timeout_s=context.settings.secrets.timeout_s,
+        stdin=secret_scanner.given(files),
+        title="detect-secrets",
+    )
+    return secret_scanner.parse(context.run(request))
+
+
+def _controls(context: Context, tools: ToolEnvironment) -> tuple[Control, ...]:
+    folder = context.scratch / "planted"
+    folder.mkdir()
+    for name, text in planted(context.snapshot.digest).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    found = {(finding.path, finding.rule) for finding in _scan(context, tools, tuple(CONTROLS), folder).findings}
+    return tuple(
+        Control(tool="detect-secrets", planted=what, caught=(name, rule) in found) for name, (what, rule) in CONTROLS.items()
+    )
