@@ -195,9 +195,9 @@ def _registry(options: argparse.Namespace) -> int:
 
 def _base_lock(options: argparse.Namespace) -> int:
     del options
-    from pipeline import base_images  # noqa: PLC0415
+    from pipeline import base_lock_command  # noqa: PLC0415
 
-    return base_images.renew_lock(_place())
+    return base_lock_command.carry_out(_place())
 
 
 def _clean(options: argparse.Namespace) -> int:

@@ -68,6 +68,7 @@ class Run:
         try:
             self._prepare(planned)
         except BaseException:
+            self._record = None
             self._place.lock.release()
             raise
         return planned

@@ -26,16 +26,27 @@ class Given:
 
 def checked(given: Given, hint: Any, item: Field[Any]) -> Any:
     """The value that the key ``item`` of type ``hint`` gets. Raises Refused, saying what is allowed."""
-    value = _converted(given.value, hint, given.is_text)
+    bounds = _bounds(item)
+    try:
+        value = _converted(given.value, hint, given.is_text)
+    except Refused as refusal:
+        # A list's or a text's bounds are its words, which the refusal names already.
+        raise Refused(f"{refusal}{bounds}") from None
     low, high, one_of = item.metadata["low"], item.metadata["high"], item.metadata["one_of"]
-    if value is not None and isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         # "not >=" also refuses NaN, which compares false with everything.
         if (low is not None and not value >= low) or (high is not None and not value <= high):
-            bounds = f"from {low:g} to {high:g}" if high is not None and low is not None else f"at least {low:g}"
-            raise Refused(f"a number {bounds}")
+            raise Refused(f"a number{bounds}")
     if one_of and value not in one_of:
         raise Refused("one of " + ", ".join(one_of) + nearest(str(value), one_of))
     return value
+
+
+def _bounds(item: Field[Any]) -> str:
+    low, high = item.metadata["low"], item.metadata["high"]
+    if low is None:
+        return ""
+    return f" from {low:g} to {high:g}" if high is not None else f" of at least {low:g}"
 
 
 def _converted(value: Any, hint: Any, is_text: bool) -> Any:

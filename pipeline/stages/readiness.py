@@ -1,0 +1,75 @@
+"""Asking a container over HTTP: until it is ready, and for what it must not have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import requests
+
+from pipeline.core.containers import Container, ContainerEnded, ContainerState
+from pipeline.core.ports import Clock, Progress
+from pipeline.errors import EngineTrouble
+
+_ASK_S = 5.0
+_PAUSE_S = 0.1
+_OK = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Whether it became ready, after how many seconds, and how it stood then, in a few words."""
+
+    ready: bool
+    after_s: float
+    found: str
+
+
+def wait_until_ready(container: Container, path: str, timeout_s: float, clock: Clock, progress: Progress) -> Readiness:
+    """Ask for ``path`` until the answer is 200; at once over when the container has ended.
+
+    Raises:
+        EngineTrouble: by its own health check it is well, and its port can't be reached from here.
+    """
+    started = clock.monotonic()
+    progress.say("waiting until the container is ready")
+    last = "no answer"
+    while True:
+        state = container.state()
+        after = clock.monotonic() - started
+        if not state.running:
+            return Readiness(ready=False, after_s=after, found=f"it ended {ending(state)} after {after:.1f} s")
+        try:
+            status = get(container.base_url + path)
+        except ContainerEnded as ended:
+            return Readiness(ready=False, after_s=after, found=ended.what)
+        after = clock.monotonic() - started
+        if status == _OK:
+            return Readiness(ready=True, after_s=after, found=f"{after:.1f} s")
+        last = f"status {status}" if status else last
+        if after >= timeout_s:
+            break
+        clock.sleep(_PAUSE_S)
+    if last == "no answer" and state.health == "healthy":
+        raise EngineTrouble(
+            f"The container is healthy by its own check, and {container.base_url} does not answer.",
+            why="The port that the engine published is not within reach of this machine.",
+            advice="Does the engine run on another machine or outside of this container?",
+        )
+    return Readiness(ready=False, after_s=after, found=f"{last} from {path} within {timeout_s:g} s")
+
+
+def get(url: str) -> int:
+    """The status of a GET, 0 when there was no answer. Proxies of the environment are not for loopback."""
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            with session.get(url, timeout=_ASK_S, allow_redirects=False) as response:
+                return response.status_code
+        except requests.RequestException:
+            return 0
+
+
+def ending(state: ContainerState) -> str:
+    """How a container ended, in words."""
+    memory = ", out of memory" if state.out_of_memory else ""
+    return f"with exit code {state.exit_code}{memory}"
