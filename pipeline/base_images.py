@@ -17,7 +17,8 @@ _PYTHON = ("python", "-minimal")
 
 
 class LockedBases:
-    """BaseImages below ``cache``. ``mirror`` is the setting ``build.debian_mirror``: empty, or the archive's address."""
+    """BaseImages below ``cache``. ``mirror`` is the setting ``build.debian_mirror``: empty, or the archive's address.
+    """
 
     def __init__(self, cache: Path, *, mirror: str, lock: BaseLock | None = None) -> None:
         self._cache = cache
@@ -36,7 +37,8 @@ class LockedBases:
             made = {name: self._made(name, progress) for name in _ARGUMENTS}
         except OSError as error:
             raise StorageTrouble(
-                f"The base images could not be written: {error.strerror or error}.", advice=f"Free space in {self._cache}."
+                f"The base images could not be written: {error.strerror or error}.",
+                advice=f"Free space in {self._cache}.",
             ) from error
         for base in made.values():
             _load(base, engine, progress)
@@ -54,7 +56,9 @@ class LockedBases:
         found = find_base(name, self._lock, path)
         if found is not None:
             return found
-        debs = fetch_packages(self._lock.packages_of(name), lambda: self._archive(progress), self._cache / "debs", progress=progress.say)
+        debs = fetch_packages(
+            self._lock.packages_of(name), lambda: self._archive(progress), self._cache / "debs", progress=progress.say
+        )
         progress.say(f"making the {name} base image")
         return make_base(name, self._lock, debs, path)
 

@@ -56,9 +56,7 @@ class OpenedRegistries:
         transport = RegistryTransport(
             address, credentials, clock=self._clock, timeout_s=settings.timeout_s, hide=self._redact.also
         )
-        client = RegistryClient(
-            transport, settings.repository, rehearsal=rehearsal, credentials=credentials.for_engine
-        )
+        client = RegistryClient(transport, settings.repository, rehearsal=rehearsal, credentials=credentials.for_engine)
         self._clients.append(client)
         return client
 

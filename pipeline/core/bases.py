@@ -18,8 +18,8 @@ BUILDER_ARGUMENT = "BUILDER_IMAGE"
 class BaseSet:
     """The two bases that belong together, both present in the engine.
 
-    ``arguments`` maps build arguments to image ids; ``packages`` are the runtime's, as ``name version``; ``python`` is its Python,
-    like ``3.13``; ``lock_digest`` (SHA-256, hexadecimal) names the content of both.
+    ``arguments`` maps build arguments to image ids; ``packages`` are the runtime's, as ``name version``; ``python`` is
+    its Python, like ``3.13``; ``lock_digest`` (SHA-256, hexadecimal) names the content of both.
     """
 
     arguments: Mapping[str, str]

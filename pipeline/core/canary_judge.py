@@ -1,15 +1,17 @@
 """The canary judge: is the candidate worse than the current release, or beyond absolute limits? A function of measured values.
 
-Latency. An endpoint is *slower* when a Mann-Whitney test says so (Holm's correction over the endpoints) and the Hodges-Lehmann shift
-exceeds the tolerance, a share of the release's median. It *passes* when a second test excludes, with confidence, that the shift lies
-beyond the tolerance. Anything between is "could not tell": a measurement too noisy to have seen a slow candidate is no pass.
+Latency. An endpoint is *slower* when a Mann-Whitney test says so (Holm's correction over the endpoints) and the
+Hodges-Lehmann shift exceeds the tolerance, a share of the release's median. It *passes* when a second test
+excludes, with confidence, that the shift lies beyond the tolerance. Anything between is "could not tell": a
+measurement too noisy to have seen a slow candidate is no pass.
 
-Errors. Fisher's exact test, because errors are sparse, for each endpoint and for all together. Errors beyond the allowed share that
-are too few to be significant, and that the release has fewer of, are "could not tell" too.
+Errors. Fisher's exact test, because errors are sparse, for each endpoint and for all together. Errors beyond the
+allowed share that are too few to be significant, and that the release has fewer of, are "could not tell" too.
 
-Sources: Kayenta's NetflixACAJudge (Mann-Whitney with effect size), and its users' complaints that it hides the numbers and reads
-no data as good (spinnaker/kayenta#780, #426, argoproj/argo-rollouts#1466): here every number is in the result. Known limits: a
-change of variance at an equal median is not seen, nor are differences in what the answers say.
+Sources: Kayenta's NetflixACAJudge (Mann-Whitney with effect size), and its users' complaints that it hides the
+numbers and reads no data as good (spinnaker/kayenta#780, #426, argoproj/argo-rollouts#1466): here every number is
+in the result. Known limits: a change of variance at an equal median is not seen, nor are differences in what the
+answers say.
 """
 
 from __future__ import annotations
@@ -242,7 +244,11 @@ def _latency_check(name: str, pair: tuple[Observed, Observed], p_slower: float |
     numbers = {f"release_{key}": value for key, value in old.summary().items()}
     numbers |= {f"candidate_{key}": value for key, value in new.summary().items()}
     if p_slower is None:
-        outcome, allowed, found = Outcome.UNSURE, f"at least {FEWEST} answers from both", f"{_too_few(old)} and {_too_few(new)}"
+        outcome, allowed, found = (
+            Outcome.UNSURE,
+            f"at least {FEWEST} answers from both",
+            f"{_too_few(old)} and {_too_few(new)}",
+        )
     else:
         median = quantile(old.latencies_ms, 0.5)
         most = rules.tolerance * median

@@ -1,7 +1,7 @@
 """Container engines and registries as the stages see them: values, and the Protocols that adapters fulfil.
 
-Images are named by id (the digest of their configuration) inside an engine and by manifest digest in a registry; the two are never
-mixed, and a tag is only ever a label.
+Images are named by id (the digest of their configuration) inside an engine and by manifest digest in a registry; the
+two are never mixed, and a tag is only ever a label.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Layer:
 class Image:
     """An image as the engine describes it. ``configuration`` is the engine's own ``Config`` object.
 
-    ``layers`` are the steps of its history that hold something; ``diff_ids`` name its layers from the base upwards, by the digest of
-    each uncompressed tar.
+    ``layers`` are the steps of its history that hold something; ``diff_ids`` name its layers from the base upwards, by
+    the digest of each uncompressed tar.
     """
 
     id: str
@@ -61,7 +61,8 @@ class Image:
 class BuildRequest:
     """A classic build: ``context`` is a tar file. The network is off unless ``network`` says otherwise.
 
-    Whatever stands in ``labels`` becomes part of the image, and so of its digest: nothing of a single run belongs there.
+    Whatever stands in ``labels`` becomes part of the image, and so of its digest: nothing of a single run belongs
+    there.
     """
 
     context: Path
@@ -77,9 +78,9 @@ class BuildRequest:
 class ContainerRequest:
     """A hardened container: read-only root, no capability, no new privileges, limits, one port on loopback.
 
-    ``image`` is an image id. The host's port is chosen by the system. ``secrets`` are environment values that must never be
-    shown; they are given to the container like ``environment``. ``tmp_mb`` and ``shm_mb`` are the sizes of the only two places
-    that can be written, /tmp and /dev/shm, in mebibytes; both live in memory and count as such.
+    ``image`` is an image id. The host's port is chosen by the system. ``secrets`` are environment values that must
+    never be shown; they are given to the container like ``environment``. ``tmp_mb`` and ``shm_mb`` are the sizes of the
+    only two places that can be written, /tmp and /dev/shm, in mebibytes; both live in memory and count as such.
     """
 
     image: str

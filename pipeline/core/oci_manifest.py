@@ -74,7 +74,8 @@ def image_content(manifest: Manifest) -> ImageContent:
     """The blobs that an image manifest names.
 
     Raises:
-        RegistryTrouble: it is not an image manifest, or not a sound one; also for layers that lie elsewhere ("foreign").
+        RegistryTrouble: it is not an image manifest, or not a sound one; also for layers that lie elsewhere
+        ("foreign").
     """
     document = _document(manifest)
     if manifest.media_type not in IMAGE_TYPES or document.get("mediaType", manifest.media_type) != manifest.media_type:

@@ -1,7 +1,8 @@
 """The tests that the canary judge rests on, in exact or documented arithmetic.
 
-Written out here, since they are a page of code, and SciPy (with NumPy) would add about 150 MB and a compiled dependency to every
-environment of everybody who adopts the pipeline. The tests hold them against published values and against brute force.
+Written out here, since they are a page of code, and SciPy (with NumPy) would add about 150 MB and a compiled
+dependency to every environment of everybody who adopts the pipeline. The tests hold them against published values
+and against brute force.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from itertools import chain, groupby
 def fisher_greater(hits_a: int, total_a: int, hits_b: int, total_b: int) -> float:
     """How likely A would have ``hits_a`` or more of all the hits by chance, if hits were as frequent in A as in B.
 
-    One-sided exact test of R. A. Fisher ("The Logic of Inductive Inference", 1935): the tail of the hypergeometric distribution,
-    summed in whole numbers.
+    One-sided exact test of R. A. Fisher ("The Logic of Inductive Inference", 1935): the tail of the hypergeometric
+    distribution, summed in whole numbers.
     """
     if not (0 <= hits_a <= total_a and 0 <= hits_b <= total_b):
         raise ValueError("there are more hits than tries")
@@ -31,9 +32,9 @@ def fisher_greater(hits_a: int, total_a: int, hits_b: int, total_b: int) -> floa
 def mann_whitney_greater(a: Sequence[float], b: Sequence[float]) -> float:
     """How likely values of A would lie above those of B as often as they do, or more often, if both came from one distribution.
 
-    One-sided test of H. B. Mann and D. R. Whitney (Annals of Mathematical Statistics 18, 1947) in the normal approximation, with
-    the correction for ties and the continuity correction of 0.5, as Kayenta and SciPy have it. The approximation is good from about
-    10 values a side on; the judge asks for 20. Ties only: 1.
+    One-sided test of H. B. Mann and D. R. Whitney (Annals of Mathematical Statistics 18, 1947) in the normal
+    approximation, with the correction for ties and the continuity correction of 0.5, as Kayenta and SciPy have it.
+    The approximation is good from about 10 values a side on; the judge asks for 20. Ties only: 1.
     """
     size_a, size_b = len(a), len(b)
     if not size_a or not size_b:
@@ -56,8 +57,9 @@ def mann_whitney_greater(a: Sequence[float], b: Sequence[float]) -> float:
 def hodges_lehmann(a: Sequence[float], b: Sequence[float]) -> float:
     """By how much A lies above B: the median of all differences between a value of A and a value of B.
 
-    The estimator that belongs to the Mann-Whitney test (J. L. Hodges and E. L. Lehmann, Annals of Mathematical Statistics 34, 1963).
-    The median is searched for by counting pairs, so memory does not grow with the number of pairs; it is found to one part in 10^12.
+    The estimator that belongs to the Mann-Whitney test (J. L. Hodges and E. L. Lehmann, Annals of Mathematical
+    Statistics 34, 1963). The median is searched for by counting pairs, so memory does not grow with the number of
+    pairs; it is found to one part in 10^12.
     """
     if not a or not b:
         raise ValueError("both sides need values")

@@ -62,8 +62,8 @@ class TrafficPlan:
 class Sample:
     """What became of a planned request.
 
-    ``at_s`` is when it was sent, in seconds from the first one; ``latency_ms`` ends with the last byte of the body. ``status`` is 0
-    and ``error`` says why when there was no whole answer.
+    ``at_s`` is when it was sent, in seconds from the first one; ``latency_ms`` ends with the last byte of the body.
+    ``status`` is 0 and ``error`` says why when there was no whole answer.
     """
 
     request: PlannedRequest
@@ -81,9 +81,7 @@ class Sample:
 class TrafficSource(Protocol):
     """Sends requests to addresses like ``http://127.0.0.1:5000``; whatever the other end does ends in a value, not in an error."""
 
-    def send(
-        self, plan: TrafficPlan, targets: Mapping[str, str], *, each_s: float, all_s: float
-    ) -> tuple[Sample, ...]:
+    def send(self, plan: TrafficPlan, targets: Mapping[str, str], *, each_s: float, all_s: float) -> tuple[Sample, ...]:
         """Send the plan, ``targets`` being the address of each side.
 
         A request that takes longer than ``each_s`` seconds has failed; after ``all_s`` seconds no further one is sent.
@@ -122,8 +120,9 @@ def interleaved(
 ) -> TrafficPlan:
     """``each`` judged requests to each side, spread evenly over the endpoints in random order, after ``warm_up`` others.
 
-    For every request to one side the same goes to the others right beside it, in random order: what changes on the machine
-    while the measurement runs then meets all sides alike (a randomised block design). ``number`` is that of the round.
+    For every request to one side the same goes to the others right beside it, in random order: what changes on the
+    machine while the measurement runs then meets all sides alike (a randomised block design). ``number`` is that of
+    the round.
     """
     chance = random.Random(f"{seed}/{number}")  # noqa: S311  # nosec B311 - repeatable on purpose, protects nothing
     counts: dict[tuple[str, Endpoint, bool], int] = {}
@@ -136,8 +135,6 @@ def interleaved(
                 key = (side, endpoint, discarded)
                 counts[key] = counts.get(key, 0) + 1
                 requests.append(
-                    PlannedRequest(
-                        side=side, endpoint=endpoint, number=counts[key], round=number, warm_up=discarded
-                    )
+                    PlannedRequest(side=side, endpoint=endpoint, number=counts[key], round=number, warm_up=discarded)
                 )
     return TrafficPlan(requests=tuple(requests), rate=rate, seed=seed)

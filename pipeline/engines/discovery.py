@@ -20,6 +20,7 @@ from docker.errors import DockerException
 from docker.tls import TLSConfig
 
 STANDARD_SOCKET = "/var/run/docker.sock"
+REFUSED = "this user may not use it"
 _PING_S = 3
 
 
@@ -44,7 +45,9 @@ class Endpoint:
 
     def connect(self, timeout_s: float, version: str = "auto") -> docker.APIClient:
         """A client of it; ``timeout_s`` bounds each silence. Raises what the docker SDK raises when nobody answers."""
-        return docker.APIClient(base_url=self.address, version=version, timeout=max(1, round(timeout_s)), tls=self._tls())
+        return docker.APIClient(
+            base_url=self.address, version=version, timeout=max(1, round(timeout_s)), tls=self._tls()
+        )
 
     def _tls(self) -> TLSConfig | bool:
         if not self.tls_folder:
@@ -68,14 +71,17 @@ class Search:
 
 
 def find_endpoint(
-    setting: str, environ: Mapping[str, str], ask: Callable[[Endpoint], str] | None = None, places: tuple[str, ...] | None = None
+    setting: str,
+    environ: Mapping[str, str],
+    ask: Callable[[Endpoint], str] | None = None,
+    places: tuple[str, ...] | None = None,
 ) -> Search:
     """The first place where an engine answers.
 
-    ``setting`` is ``engine.host``. ``ask`` returns an empty text for an answer, else why there is none; ``places`` stand in for
-    the usual sockets.
+    ``setting`` is ``engine.host``. ``ask`` returns an empty text for an answer, else why there is none; ``places``
+    stand in for the usual sockets.
     """
-    tried = []
+    tried: list[str] = []
     for endpoint in _candidates(setting, environ, _usual_sockets(environ) if places is None else places):
         trouble = (ask or why_silent)(endpoint) if endpoint.address else "it can't be read"
         if not trouble:
@@ -172,7 +178,7 @@ def _socket_trouble(path: str) -> str:
         except ConnectionRefusedError:
             return "a left-over socket on which nobody listens"
         except PermissionError:
-            return "this user may not use it"
+            return REFUSED
         except OSError as error:
             return error.strerror or str(error)
     return ""

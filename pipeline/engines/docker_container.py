@@ -104,15 +104,22 @@ class DockerContainer:
         while not self._base_url:
             answer = self._inspect()
             published = (answer["NetworkSettings"].get("Ports") or {}).get(f"{self._request.port}/tcp") or []
-            ports = [binding["HostPort"] for binding in published if binding.get("HostIp") == LOOPBACK and binding.get("HostPort")]
+            ports = [
+                binding["HostPort"]
+                for binding in published
+                if binding.get("HostIp") == LOOPBACK and binding.get("HostPort")
+            ]
             if ports:
                 self._base_url = f"http://{LOOPBACK}:{ports[0]}"
             elif not (state := _state(answer)).running:
                 raise ContainerEnded(
-                    f"The container ended with exit code {state.exit_code} before it could be asked.", why=tail(self.logs())
+                    f"The container ended with exit code {state.exit_code} before it could be asked.",
+                    why=tail(self.logs()),
                 )
             elif time.monotonic() > give_up:
-                raise EngineTrouble(f"The engine did not publish port {self._request.port} within {_PORT_WAIT_S:.0f} seconds.")
+                raise EngineTrouble(
+                    f"The engine did not publish port {self._request.port} within {_PORT_WAIT_S:.0f} seconds."
+                )
             else:
                 time.sleep(_POLL_S)
         return self._base_url
@@ -124,7 +131,9 @@ class DockerContainer:
     def logs(self) -> str:
         """All that it wrote, both streams, with the values of secrets masked."""
         with speaking(f"read the log of the container {self._request.name}"):
-            return str(self._masked(self._client.logs(self._id, stdout=True, stderr=True).decode("utf-8", "backslashreplace")))
+            return str(
+                self._masked(self._client.logs(self._id, stdout=True, stderr=True).decode("utf-8", "backslashreplace"))
+            )
 
     def inspect(self) -> dict[str, Any]:
         """The engine's own answer, with the values of secrets masked."""
@@ -134,8 +143,8 @@ class DockerContainer:
     def stop(self, timeout_s: float) -> ContainerState:
         """SIGTERM, wait at most so long, then SIGKILL; the state after that (137 is a kill).
 
-        The signal is sent as such, and not through the engine's stop call, which would send the image's own STOPSIGNAL and knows
-        whole seconds only.
+        The signal is sent as such, and not through the engine's stop call, which would send the image's own STOPSIGNAL
+        and knows whole seconds only.
         """
         self._signal("SIGTERM")
         state = self._wait_for_end(timeout_s)

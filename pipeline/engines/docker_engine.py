@@ -91,13 +91,22 @@ class DockerEngine:
             try:
                 stream = self._messages(
                     lambda client: client.build(
-                        fileobj=context, custom_context=True, dockerfile=request.dockerfile, tag=request.tag, decode=True, rm=True,
-                        forcerm=True, timeout=round(request.timeout_s), buildargs=dict(request.arguments),
-                        labels=dict(request.labels) or None, network_mode=request.network, use_config_proxy=False,
+                        fileobj=context,
+                        custom_context=True,
+                        dockerfile=request.dockerfile,
+                        tag=request.tag,
+                        decode=True,
+                        rm=True,
+                        forcerm=True,
+                        timeout=round(request.timeout_s),
+                        buildargs=dict(request.arguments),
+                        labels=dict(request.labels) or None,
+                        network_mode=request.network,
+                        use_config_proxy=False,
                     ),
                     request.timeout_s,
                     "build the image",
-                )  # fmt: skip
+                )
                 with contextlib.closing(stream) as messages:
                     for message in messages:
                         self._note(message, log)
@@ -105,7 +114,9 @@ class DockerEngine:
             except APIError as error:
                 if status_of(error) != _BAD_REQUEST:
                     raise
-                raise BuildFault(f"{request.dockerfile} can't be built.", why=explanation(error), log=explanation(error)) from error
+                raise BuildFault(
+                    f"{request.dockerfile} can't be built.", why=explanation(error), log=explanation(error)
+                ) from error
         text = "".join(log)
         if not identity:
             raise EngineTrouble("The build ended, and the engine named no image.", why=tail(text))
@@ -176,8 +187,10 @@ class DockerEngine:
         with speaking(f"push {reference}"):
             said = self._every(
                 lambda client: client.push(reference, stream=True, decode=True, auth_config=dict(credentials)),
-                timeout_s, f"push {reference}", RegistryTrouble,
-            )  # fmt: skip
+                timeout_s,
+                f"push {reference}",
+                RegistryTrouble,
+            )
         for message in said:
             digest = str((message.get("aux") or {}).get("Digest") or digest)
         if not digest:
@@ -191,8 +204,10 @@ class DockerEngine:
         with speaking(f"pull {reference}"):
             self._every(
                 lambda client: client.pull(reference, stream=True, decode=True, auth_config=dict(credentials)),
-                timeout_s, f"pull {reference}", RegistryTrouble,
-            )  # fmt: skip
+                timeout_s,
+                f"pull {reference}",
+                RegistryTrouble,
+            )
         image = self.image(reference)
         if image is None:
             raise RegistryTrouble(f"{reference} was pulled, and the engine does not have it.")
@@ -220,7 +235,11 @@ class DockerEngine:
         return docker_stream.messages(client, call, patience, doing)
 
     def _every(
-        self, call: Callable[[docker.APIClient], Iterable[Any]], total_s: float, doing: str, trouble: type[EngineTrouble | RegistryTrouble]
+        self,
+        call: Callable[[docker.APIClient], Iterable[Any]],
+        total_s: float,
+        doing: str,
+        trouble: type[EngineTrouble | RegistryTrouble],
     ) -> list[dict[str, Any]]:
         """All messages of an exchange. Raises ``trouble`` for the first that is an error."""
         said = []

@@ -1,4 +1,6 @@
-"""Whose fault it was: what the docker SDK raises and what a build says, sorted into the target's faults and the engine's."""
+"""Whose fault it was: what the docker SDK raises and what a build says, sorted into the target's faults and the
+engine's.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,7 @@ def speaking(doing: str) -> Iterator[None]:
 
 def explanation(error: BaseException) -> str:
     """The engine's own words as a sentence, without the SDK's wrapping."""
-    text = str(getattr(error, "explanation", None) or error or type(error).__name__).strip()
+    text = str(getattr(error, "explanation", None) or str(error) or type(error).__name__).strip()
     return text if text.endswith((".", "!")) else f"{text}."
 
 

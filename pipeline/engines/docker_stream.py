@@ -1,7 +1,7 @@
 """A long answer of an engine, read so that its silence, the end of its time and Ctrl-C are all noticed.
 
-The answer is read in a thread of its own. Between two messages an engine may be busy or dead, and a blocked read can't tell: when
-it has been silent for long, the engine is asked on a second connection.
+The answer is read in a thread of its own. Between two messages an engine may be busy or dead, and a blocked read can't
+tell: when it has been silent for long, the engine is asked on a second connection.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class _End:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long to wait: ``total_s`` for everything; after each ``silence_s`` without a message ``answers`` must say yes."""
+    """How long to wait: ``total_s`` for everything; after each ``silence_s`` without a message ``answers`` must say
+    yes.
+    """
 
     total_s: float
     silence_s: float
@@ -49,7 +51,8 @@ def messages(
 ) -> Iterator[T]:
     """What ``call`` yields, in order; ``client`` is used for this alone and closed in the end.
 
-    Closing the generator early, or an exception in it, also ends the exchange: engines stop a build whose client is gone.
+    Closing the generator early, or an exception in it, also ends the exchange: engines stop a build whose client is
+    gone.
 
     Raises:
         EngineTrouble: the time is up, or the engine has stopped answering. What the SDK raises comes through as it is.
@@ -80,7 +83,9 @@ def messages(
 
 
 class _Reader:
-    """Puts what it reads into ``inbox``, which has little room, so that a slow consumer holds up the engine and not memory."""
+    """Puts what it reads into ``inbox``, which has little room, so that a slow consumer holds up the engine and not
+    memory.
+    """
 
     def __init__(self, client: docker.APIClient, call: Callable[[docker.APIClient], Iterable[Any]]) -> None:
         self.inbox: queue.Queue[Any] = queue.Queue(_ROOM)
@@ -96,7 +101,8 @@ class _Reader:
         """End the exchange and give the socket back."""
         self._abandoned.set()
         for response in self._responses:
-            # Wakes the thread out of a blocked read; an exchange that has come to its end has nothing left to shut down.
+            # Wakes the thread out of a blocked read; an exchange that has come to its end has nothing left to shut
+            # down.
             with contextlib.suppress(ValueError, RuntimeError, *SDK_ERRORS):
                 response.raw.shutdown()
         self._thread.join(_GIVE_UP_S)

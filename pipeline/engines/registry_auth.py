@@ -1,6 +1,7 @@
 """Who we are to a registry: where credentials come from, and how a registry's challenge is answered.
 
-Sources: the distribution project's "Token Authentication Specification" and "OAuth2 Token Authentication", RFC 9110 (challenges).
+Sources: the distribution project's "Token Authentication Specification" and "OAuth2 Token Authentication", RFC 9110
+(challenges).
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ def find_credentials(
     username, password = environ.get(USERNAME, ""), environ.get(PASSWORD, "")
     if bool(username) != bool(password):
         missing = PASSWORD if username else USERNAME
-        raise ConfigurationError(f"{missing} is not set, and the other half of the login is.", advice="Set both or none.")
+        raise ConfigurationError(
+            f"{missing} is not set, and the other half of the login is.", advice="Set both or none."
+        )
     if username:
         return Credentials(username=username, password=password)
     try:
@@ -98,8 +101,8 @@ class NoAuthorization(AuthBase):
 class Login:
     """Answers a registry's challenges. ``send`` makes one HTTP request, bounded in time, without any authorization of its own.
 
-    ``may_send`` says whether a URL is one to which credentials may go (encrypted, or allowed not to be). ``hide`` hears of every
-    token, so that it is masked wherever it would be shown.
+    ``may_send`` says whether a URL is one to which credentials may go (encrypted, or allowed not to be). ``hide``
+    hears of every token, so that it is masked wherever it would be shown.
     """
 
     def __init__(
@@ -132,7 +135,9 @@ class Login:
         elif match and scheme == "bearer":
             self.header = f"Bearer {self._token(parse_dict_header(match['parameters']))}"
         else:
-            raise RegistryTrouble(f"{self._host} asks for a login of a kind that is not known here (Basic and Bearer are).")
+            raise RegistryTrouble(
+                f"{self._host} asks for a login of a kind that is not known here (Basic and Bearer are)."
+            )
 
     def _basic(self) -> str:
         if not self._credentials.password:
@@ -180,5 +185,11 @@ class Login:
 
 def refused(host: str, credentials: Credentials) -> RegistryTrouble:
     """The error for a login that a registry does not accept, or that does not allow what is asked."""
-    who = f"the login of {credentials.username!r}" if credentials.username else "the login" if credentials else "anonymous access"
+    who = (
+        f"the login of {credentials.username!r}"
+        if credentials.username
+        else "the login"
+        if credentials
+        else "anonymous access"
+    )
     return RegistryTrouble(f"{host} refuses {who}.", advice=LOGIN_ADVICE)

@@ -1,7 +1,7 @@
 """A repository of a registry over the OCI distribution HTTP API, with everything that is read held against its digest.
 
-Source: the OCI distribution specification 1.1. Manifests are read with GET and not with HEAD: a HEAD repeats what the registry
-believes of itself, a body can be hashed.
+Source: the OCI distribution specification 1.1. Manifests are read with GET and not with HEAD: a HEAD repeats what
+the registry believes of itself, a body can be hashed.
 """
 
 from __future__ import annotations
@@ -60,9 +60,12 @@ class RegistryClient:
         """The manifest with this tag or digest, its body verified; none when the registry says that there is none.
 
         Raises:
-            RegistryTrouble: the body is not what the digest, the header or the media type say, or there was no sound answer.
+            RegistryTrouble: the body is not what the digest, the header or the media type say, or there was no
+            sound answer.
         """
-        call = self._call("GET", f"manifests/{reference}", f"manifest {reference}", Accept=", ".join(IMAGE_TYPES + INDEX_TYPES))
+        call = self._call(
+            "GET", f"manifests/{reference}", f"manifest {reference}", Accept=", ".join(IMAGE_TYPES + INDEX_TYPES)
+        )
         return self._transport.exchange(call, lambda response: self._read_manifest(call, reference, response))
 
     def put_manifest(self, tag: str, manifest: Manifest) -> None:
@@ -71,7 +74,9 @@ class RegistryClient:
         Raises:
             RegistryTrouble: the registry did not take them, or took them under another digest.
         """
-        call = self._call("PUT", f"manifests/{tag}", f"tag {tag}", body=manifest.body, **{"Content-Type": manifest.media_type})
+        call = self._call(
+            "PUT", f"manifests/{tag}", f"tag {tag}", body=manifest.body, **{"Content-Type": manifest.media_type}
+        )
         self._transport.exchange(call, lambda response: self._confirmed(call, manifest, response))
 
     def verify_blobs(self, manifest: Manifest) -> int:
@@ -108,7 +113,10 @@ class RegistryClient:
             raise self._transport.unexpected(call, response)
         body = b"".join(self._blocks(call, response, LARGEST_MANIFEST))
         digest = digest_of(body)
-        for source, said in (("asked for", reference if is_digest(reference) else ""), ("its header says", _stated(response))):
+        for source, said in (
+            ("asked for", reference if is_digest(reference) else ""),
+            ("its header says", _stated(response)),
+        ):
             if said and said != digest:
                 raise self._transport.trouble(call, f"The body's digest is {digest}; {source}: {said}.")
         return Manifest(digest=digest, media_type=_media_type(response), body=body)
@@ -135,7 +143,8 @@ class RegistryClient:
             read += len(block)
         if read != blob.size or "sha256:" + total.hexdigest() != blob.digest:
             raise self._transport.trouble(
-                call, f"What it holds has {read} bytes of digest sha256:{total.hexdigest()}; the manifest says {blob.size} bytes."
+                call,
+                f"What it holds has {read} bytes of digest sha256:{total.hexdigest()}; the manifest says {blob.size} bytes.",
             )
         return read
 

@@ -1,6 +1,7 @@
 """HTTP requests to one registry: bounded in time, repeated where that helps, logged in, and never telling a secret.
 
-What a request means is the client's business (:mod:`pipeline.engines.registry_client`); here is how it gets there and back.
+What a request means is the client's business (:mod:`pipeline.engines.registry_client`); here is how it gets there
+and back.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def is_loopback(host: str) -> bool:
 class Address:
     """Where a registry is. ``ca_file`` is the authority that signed its certificate, if not a public one.
 
-    Plain HTTP is spoken with loopback, and elsewhere only when ``insecure`` says so; with a ``ca_file`` it is always HTTPS.
+    Plain HTTP is spoken with loopback, and elsewhere only when ``insecure`` says so; with a ``ca_file`` it is
+    always HTTPS.
     """
 
     host: str
@@ -87,7 +89,8 @@ class Call:
 class _Session(requests.Session):
     """Requests' session, but a login goes to no other host, port or scheme than the one that it was made for.
 
-    Requests itself would keep it from HTTP to HTTPS of the same host, and would look into ``~/.netrc`` for each new host.
+    Requests itself would keep it from HTTP to HTTPS of the same host, and would look into ``~/.netrc`` for each new
+    host.
     """
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
@@ -146,7 +149,9 @@ class RegistryTransport:
         """Raises RegistryTrouble when the time for the exchange is up."""
         if self._clock.monotonic() >= self._deadline:
             raise self.trouble(
-                call, f"The exchange did not end within {self._timeout_s:.0f} seconds.", "Raise push.timeout_s if it needs longer."
+                call,
+                f"The exchange did not end within {self._timeout_s:.0f} seconds.",
+                "Raise push.timeout_s if it needs longer.",
             )
 
     def trouble(self, call: Call, why: str, advice: str = "") -> RegistryTrouble:
@@ -196,7 +201,9 @@ class RegistryTransport:
 
     def _wait(self, call: Call, reason: str, seconds: float) -> None:
         if seconds > _LONGEST_WAIT_S or self._clock.monotonic() + seconds >= self._deadline:
-            raise self.trouble(call, reason, f"It would have to be asked again in {seconds:.0f} seconds. Try again later.")
+            raise self.trouble(
+                call, reason, f"It would have to be asked again in {seconds:.0f} seconds. Try again later."
+            )
         self._clock.sleep(seconds)
 
     def _untrusted(self, error: requests.exceptions.SSLError) -> RegistryTrouble:
@@ -205,7 +212,9 @@ class RegistryTransport:
             advice = "It seems to speak plain HTTP; set push.insecure if that is meant."
         else:
             advice = "If a private authority signed its certificate, name that authority's file in push.ca_file."
-        return RegistryTrouble(f"No trusted connection to {self.host} could be made.", why=f"TLS says: {reason}.", advice=advice)
+        return RegistryTrouble(
+            f"No trusted connection to {self.host} could be made.", why=f"TLS says: {reason}.", advice=advice
+        )
 
 
 def _kind(error: requests.RequestException) -> str:

@@ -120,6 +120,8 @@ def start_detached(argv: list[str], log: Path, env: Mapping[str, str] | None = N
             )  # fmt: skip
     except OSError as error:
         raise ToolTrouble(f"{argv[0]} could not be started: {error.strerror or error}.") from error
+    # It is not waited for; without this the interpreter would warn of a child that was forgotten.
+    process.returncode = 0
     return process.pid
 
 

@@ -1,8 +1,8 @@
 """The rehearsal registry: Debian's ``docker-registry`` on loopback, as our child, with its storage in the checkout.
 
-It shows the whole of a push without any registry to push to. Its storage lasts, so that the next canary has a release to compare
-with; the process ends with the one that started it. Source of the configuration: the distribution project's documentation,
-"Configuring a registry" (release 2.8).
+It shows the whole of a push without any registry to push to. Its storage lasts, so that the next canary has a
+release to compare with; the process ends with the one that started it. Source of the configuration: the
+distribution project's documentation, "Configuring a registry" (release 2.8).
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ class RehearsalRegistry:
     def __enter__(self) -> RehearsalRegistry:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     @property
@@ -126,7 +128,9 @@ class RehearsalRegistry:
             RegistryTrouble: it could not be started, or ended by itself.
         """
         with self:
-            self._progress.say(f"The rehearsal registry serves at http://{self.start(port)}/v2/ until you press Ctrl-C.")
+            self._progress.say(
+                f"The rehearsal registry serves at http://{self.start(port)}/v2/ until you press Ctrl-C."
+            )
             while self._child is not None and self._child.running:
                 self._clock.sleep(0.5)
             raise RegistryTrouble("The rehearsal registry ended by itself.", why=self._log_tail())

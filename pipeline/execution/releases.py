@@ -1,6 +1,7 @@
 """Which image was released last from this checkout, and to where: one small file below the state folder.
 
-It is written only after every tag has moved and been read back, so a push that was cut leaves the earlier release in force.
+It is written only after every tag has moved and been read back, so a push that was cut leaves the earlier release
+in force.
 """
 
 from __future__ import annotations

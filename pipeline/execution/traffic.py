@@ -1,7 +1,8 @@
 """Requests over real connections: kept alive like a client's, one at a time, at a stated rate, each of them timed.
 
-One at a time and in one thread, because on a small machine a second thread of ours would be measured along with the service. When
-an answer takes longer than the pace allows, the next request follows at once and the rate falls below the stated one.
+One at a time and in one thread, because on a small machine a second thread of ours would be measured along with the
+service. When an answer takes longer than the pace allows, the next request follows at once and the rate falls below
+the stated one.
 """
 
 from __future__ import annotations
@@ -23,9 +24,7 @@ class HttpTraffic:
     The standard library's, because it does nothing on its own: no retry, no redirect, no proxy, no change of a path.
     """
 
-    def send(
-        self, plan: TrafficPlan, targets: Mapping[str, str], *, each_s: float, all_s: float
-    ) -> tuple[Sample, ...]:
+    def send(self, plan: TrafficPlan, targets: Mapping[str, str], *, each_s: float, all_s: float) -> tuple[Sample, ...]:
         """Send the plan; the samples of all requests that were sent, in order."""
         connections = {side: _connection(urlsplit(address), each_s) for side, address in targets.items()}
         prefixes = {side: urlsplit(address).path.rstrip("/") for side, address in targets.items()}

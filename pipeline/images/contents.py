@@ -1,8 +1,8 @@
 """What an image holds, read from its docker-archive: every file of the merged layers with its owner, mode and digest.
 
-Read from the bytes that an engine would run, and never by running the image: it may have no shell, and it must not be believed.
-Format: Docker Image Specification v1.2 ("Combined Image JSON + Filesystem Changeset Format"); OCI Image Layer Specification for
-whiteouts.
+Read from the bytes that an engine would run, and never by running the image: it may have no shell, and it must not be
+believed. Format: Docker Image Specification v1.2 ("Combined Image JSON + Filesystem Changeset Format"); OCI Image Layer
+Specification for whiteouts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _DPKG = ("var/lib/dpkg/status", "var/lib/dpkg/status.d/")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFile:
-    """A regular file or a link of an image. ``sha256`` is empty for a link; ``mode`` has the permission and the set-id bits."""
+    """A regular file or a link of an image. ``sha256`` is empty for a link; ``mode`` has the permission and the set-id
+    bits.
+    """
 
     path: str
     mode: int
@@ -45,7 +47,8 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageContents:
-    """The files by path (without a leading slash), the paths of all folders, and the size of each layer's tar in bytes."""
+    """The files by path (without a leading slash), the paths of all folders, and the size of each layer's tar in bytes.
+    """
 
     files: Mapping[str, ImageFile]
     folders: frozenset[str]

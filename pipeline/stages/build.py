@@ -28,10 +28,14 @@ _DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class BuildStage:
-    """Unit of work: parts of the image. Expected: the service's files, the locked packages, the base's. Checked: those in its layers."""
+    """Unit of work: parts of the image. Expected: the service's files, the locked packages, the base's. Checked: those
+    in its layers.
+    """
 
     name: str = "build"
-    summary: str = "Build the container image from the root Dockerfile, with the network off, and look at what is in it."
+    summary: str = (
+        "Build the container image from the root Dockerfile, with the network off, and look at what is in it."
+    )
     needs: tuple[str, ...] = ()
     tags: tuple[str, ...] = ("container",)
 
@@ -49,7 +53,8 @@ class BuildStage:
             )
         if not _NAME.fullmatch(settings.build.image.lower()):
             raise ConfigurationError(
-                f"{settings.build.image!r} can't be the name of an image.", advice="Set build.image to lower-case words."
+                f"{settings.build.image!r} can't be the name of an image.",
+                advice="Set build.image to lower-case words.",
             )
 
     def still_holds(self, context: Context, result: StageResult) -> bool:
@@ -89,7 +94,12 @@ class BuildStage:
 
 
 def assess(
-    context: Context, engine: ContainerEngine, image: Image, contents: ImageContents, parts: Parts, bases: BaseSet | None
+    context: Context,
+    engine: ContainerEngine,
+    image: Image,
+    contents: ImageContents,
+    parts: Parts,
+    bases: BaseSet | None,
 ) -> Examination:
     """What the image's configuration and files amount to."""
     found = find(parts, contents)
@@ -147,7 +157,7 @@ def _bases(context: Context, engine: ContainerEngine) -> BaseSet | None:
     if bases.python != settings.python:
         raise ConfigurationError(
             f"build.python is {settings.python}, and the locked base has Python {bases.python}.",
-            advice=f"Set build.python to {bases.python}, or build.base to \"dockerfile\".",
+            advice=f'Set build.python to {bases.python}, or build.base to "dockerfile".',
         )
     return bases
 
@@ -162,7 +172,9 @@ def _build(context: Context, engine: ContainerEngine, tar: Path, bases: BaseSet 
     settings = context.settings
     arguments = {"IMAGE_VERSION": settings.project.version, **(bases.arguments if bases else {})}
     if bases is None:
-        arguments = {name: value for name, value in arguments.items() if name not in (RUNTIME_ARGUMENT, BUILDER_ARGUMENT)}
+        arguments = {
+            name: value for name, value in arguments.items() if name not in (RUNTIME_ARGUMENT, BUILDER_ARGUMENT)
+        }
     declared = _declared(context)
     request = BuildRequest(
         context=tar,
@@ -226,4 +238,6 @@ def _canonical(name: str) -> str:
 
 
 def _text(context: Context, path: str) -> str:
-    return (context.tree / path).read_text(encoding="utf-8", errors="replace") if path in context.snapshot.by_path else ""
+    return (
+        (context.tree / path).read_text(encoding="utf-8", errors="replace") if path in context.snapshot.by_path else ""
+    )

@@ -1,4 +1,5 @@
-"""What an engine is given to build from: the snapshot's files that ``.dockerignore`` lets through, and the wheels, as one tar.
+"""What an engine is given to build from: the snapshot's files that ``.dockerignore`` lets through, and the wheels, as
+one tar.
 
 The tar is the same bytes for the same content: sorted, owned by nobody in particular, dated by the commit.
 """
@@ -26,10 +27,11 @@ class _Rule:
 
 
 def admitted(snapshot: Snapshot, rules: str, dockerfile: str) -> tuple[Entry, ...]:
-    """The files and links of the snapshot that the text of a ``.dockerignore`` lets through; the recipe itself always is.
+    """The files and links of the snapshot that the text of a ``.dockerignore`` lets through; the recipe itself always
+    is.
 
-    The rules of moby/patternmatcher (``MatchesOrParentMatches``): the last pattern that matches a path, or a folder above it,
-    decides.
+    The rules of moby/patternmatcher (``MatchesOrParentMatches``): the last pattern that matches a path, or a folder
+    above it, decides.
     """
     parsed = _parse(rules)
     return tuple(
@@ -39,7 +41,9 @@ def admitted(snapshot: Snapshot, rules: str, dockerfile: str) -> tuple[Entry, ..
     )
 
 
-def write_context(target: Path, tree: Path, entries: Iterable[Entry], wheels: Mapping[str, Path], committed: str) -> None:
+def write_context(
+    target: Path, tree: Path, entries: Iterable[Entry], wheels: Mapping[str, Path], committed: str
+) -> None:
     """Write the tar: ``entries`` from ``tree``, and ``wheels`` (file name to file) below ``wheelhouse/``.
 
     Raises:

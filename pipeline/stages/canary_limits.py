@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
+from urllib.parse import urlsplit
 
 from pipeline.core.canary_judge import EVERYWHERE, Limits, Side, compare_with_limits, failing, observe, slowed
 from pipeline.core.evidence import Control
@@ -11,20 +11,106 @@ from pipeline.core.finding import Severity, weighed
 from pipeline.core.gate import count_gate, findings_gate
 from pipeline.core.stage import Examination
 from pipeline.core.statistics import quantile
+from pipeline.errors import ConfigurationError
 from pipeline.settings import Canary
-from pipeline.stages.canary_measurement import Measurement, control, doubts_of, gates_of, keep, measure
+from pipeline.stages.canary_measurement import control, doubts_of, gates_of, keep, measure
 from pipeline.stages.context import Context
 from pipeline.stages.project_locks import project_environment
 from pipeline.stages.test import run_tests
 from pipeline.tools import pytest
 
-CANDIDATE = "candidate"
+ABSOLUTE = "absolute limits"
 LIVE = "live"
 
 
 def examine_by_limits(context: Context, side: str, address: str) -> Examination:
     """Measure one side and hold it against the limits of the settings."""
+    limits = limits_of(context.settings.canary)
     measurement = measure(context, {side: address}, lambda samples: True, rounds=1)
-    examination, judged = assess_limits(context.settings.canary, measurement, side)
-    keep(context, measurement, judged, {"mode": "absolute limits", "limits": asdict(_limits(context.settings.canary))})
-    return examination
+    seen = observe(measurement.samples, side)
+    checks = compare_with_limits(seen, limits)
+    keep(context, measurement, checks, {"mode": ABSOLUTE, "limits": asdict(limits)})
+    return Examination(
+        evidence=measurement.evidence(limit_controls(seen, limits)),
+        gates=gates_of(checks),
+        doubts=doubts_of(checks),
+        metrics={"mode": ABSOLUTE, **measurement.metrics()},
+    )
+
+
+def limits_of(settings: Canary) -> Limits:
+    """The limits as the judge takes them."""
+    return Limits(max_error_rate=settings.max_error_rate, max_p95_ms=settings.max_p95_ms)
+
+
+def limit_controls(seen: Side, limits: Limits) -> tuple[Control, ...]:
+    """The judge must object to these very samples when they are made slower than the limit, and when a third of them fails."""
+    p95 = [quantile(one.latencies_ms, 0.95) for one in seen.values() if one.latencies_ms]
+    factor = 2 * limits.max_p95_ms / min(p95) if p95 and min(p95) > 0 else 1.0
+    slow = compare_with_limits(slowed(seen, factor), limits)
+    broken = compare_with_limits(failing(seen), limits)
+    return (
+        control("latency at twice the limit", "p95 latency", seen, slow),
+        control("failing third of the requests", "error rate", (EVERYWHERE,), broken),
+    )
+
+
+def examine_live(context: Context, url: str) -> Examination:
+    """The suite's canary tests against a live deployment, and its latency and errors against the limits."""
+    settings = context.settings
+    tools = project_environment(context)
+    context.ports.progress.say(f"running the canary tests against {url}")
+    ran = run_tests(
+        context,
+        tools,
+        settings.test.paths,
+        settings.canary.markers,
+        options=(settings.smoke.base_url_option, url),
+        keep="canary.xml",
+    )
+    measured = examine_by_limits(context, LIVE, url)
+    findings = weighed(ran.findings, fail_on=Severity.LOW)
+    examination = replace(
+        measured,
+        gates=(
+            *measured.gates,
+            findings_gate(findings, what="failing canary tests", fail_on=Severity.LOW),
+            count_gate(ran.count, 1, what="canary tests that ran"),
+        ),
+        findings=findings,
+        doubts=(*measured.doubts, *_test_doubts(ran)),
+        metrics={**measured.metrics, "mode": LIVE, "url": url, "tests": ran.count},
+        notes=(
+            f"The live deployment at {url} was judged by {ran.count} tests and absolute limits, not this snapshot's image.",
+        ),
+    )
+    return context.with_tools(examination, tools, "pytest")
+
+
+def live_url(arguments: tuple[str, ...]) -> str:
+    """The address behind ``--url`` on the command line, or nothing.
+
+    Raises:
+        ConfigurationError: it is not an address that can be asked, or holds a login, which a process list would show.
+    """
+    given = ""
+    for index, argument in enumerate(arguments):
+        if argument == "--url":
+            given = arguments[index + 1] if index + 1 < len(arguments) else " "
+        elif argument.startswith("--url="):
+            given = argument.removeprefix("--url=") or " "
+    if not given:
+        return ""
+    parts = urlsplit(given)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigurationError(f"--url {given.strip()!r} is no address.", advice="Give http://HOST[:PORT][/PATH].")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError(
+            "--url holds a login, and everybody on this machine could read it in the process list."
+        )
+    return given.rstrip("/")
+
+
+def _test_doubts(ran: pytest.Output) -> tuple[str, ...]:
+    skipped = (f"Canary tests were skipped: {', '.join(sorted(ran.skipped))}.",) if ran.skipped else ()
+    return (*ran.doubts, *skipped)

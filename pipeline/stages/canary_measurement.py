@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 
-from pipeline.core.canary_judge import Check, Outcome, Side
+from pipeline.core.canary_judge import Check, Outcome
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.gate import Gate, check_gate
 from pipeline.core.stage import Metric
@@ -111,7 +111,8 @@ def doubts_of(checks: Iterable[Check]) -> tuple[str, ...]:
     )
 
 
-def control(planted: str, worse: Side, metric: str, checks: Iterable[Check]) -> Control:
-    """Whether the judge objected to ``metric`` at every endpoint of a side that was made worse on purpose."""
+def control(planted: str, metric: str, where: Iterable[str], checks: Iterable[Check]) -> Control:
+    """Whether the judge, given samples made worse on purpose, objected to ``metric`` at every endpoint of ``where``."""
     objected = {check.endpoint for check in checks if check.metric == metric and check.outcome is Outcome.FAIL}
-    return Control(tool=JUDGE, planted=planted, caught=bool(worse) and objected >= worse.keys())
+    expected = set(where)
+    return Control(tool=JUDGE, planted=planted, caught=bool(expected) and objected >= expected)

@@ -12,7 +12,8 @@ TOOL = "container log"
 _TRACEBACK = "Traceback (most recent call last)"
 _LEVEL_KEYS = ("level", "levelname", "severity", "log.level")
 _BAD_LEVELS = {"ERROR": Severity.MEDIUM, "CRITICAL": Severity.HIGH, "FATAL": Severity.HIGH, "EMERGENCY": Severity.HIGH}
-# A level stands at the line's beginning, behind a time stamp, or in brackets, and in capitals; in running text it is a word.
+# A level stands at the line's beginning, behind a time stamp, or in brackets, and in capitals; in running text it is a
+# word.
 _TEXT_LEVEL = re.compile(r"^(?:\W*[\d:.,TZ+ /-]*\W*)(?:\[[^\]]*\]\s*)*\[?(ERROR|CRITICAL|FATAL)\b\]?")
 _LONGEST = 400
 _MOST = 50
@@ -24,7 +25,9 @@ def findings_in(log: str) -> tuple[Finding, ...]:
     for number, line in enumerate(log.splitlines(), 1):
         level = _level(line)
         if _TRACEBACK in line:
-            found.append(_finding("log-traceback", Severity.HIGH, f"line {number} of the log begins a traceback: {line}"))
+            found.append(
+                _finding("log-traceback", Severity.HIGH, f"line {number} of the log begins a traceback: {line}")
+            )
         elif level in _BAD_LEVELS:
             found.append(_finding(f"log-{level.lower()}", _BAD_LEVELS[level], f"line {number} of the log: {line}"))
     return tuple(found[:_MOST])

@@ -1,7 +1,9 @@
-"""The restrictions of a running container, read from the engine's own description of it and not from what was asked for.
+"""The restrictions of a running container, read from the engine's own description of it and not from what was asked
+for.
 
-The checks follow section 5 ("Container Runtime") of the CIS Docker Benchmark. What the image decides (its user) is the target's
-fault when it is wrong; all others are the engine's doing, so a missing one means that the trial was not what it should be.
+The checks follow section 5 ("Container Runtime") of the CIS Docker Benchmark. What the image decides (its user) is the
+target's fault when it is wrong; all others are the engine's doing, so a missing one means that the trial was not what
+it should be.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ Answer = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restriction:
-    """One restriction: what it is, whether it holds, and what the engine says about it. ``of_image``: the image decides it."""
+    """One restriction: what it is, whether it holds, and what the engine says about it. ``of_image``: the image decides
+    it.
+    """
 
     what: str
     holds: bool
@@ -78,13 +82,17 @@ _CHECKS = (
         of_image=True,
     ),
     _Check("read-only root file system", lambda a: _host(a, "ReadonlyRootfs"), lambda found: found is True),
-    _Check("every capability dropped", lambda a: _host(a, "CapDrop") or [], lambda found: "ALL" in found or "all" in found),
+    _Check(
+        "every capability dropped", lambda a: _host(a, "CapDrop") or [], lambda found: "ALL" in found or "all" in found
+    ),
     _Check("no capability added", lambda a: _host(a, "CapAdd") or [], lambda found: not found),
     _Check("not privileged", lambda a: _host(a, "Privileged"), lambda found: found is False),
     _Check(
         "no new privileges",
         lambda a: _host(a, "SecurityOpt") or [],
-        lambda found: any(o in ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true") for o in found),
+        lambda found: any(
+            o in ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true") for o in found
+        ),
     ),
     _Check(
         "system calls filtered and confined",
@@ -133,9 +141,20 @@ def control(answer: Answer) -> Control:
     loose["Mounts"] = [{"Type": "bind", "Source": "/var/run/docker.sock"}]
     loose["NetworkSettings"]["Ports"] = {"1/tcp": [{"HostIp": "0.0.0.0", "HostPort": "1"}]}  # nosec B104 - a planted fault
     loose["HostConfig"].update(
-        ReadonlyRootfs=False, CapDrop=None, CapAdd=["SYS_ADMIN"], Privileged=True, SecurityOpt=["seccomp=unconfined"], Memory=0,
-        MemorySwap=-1, NanoCpus=0, CpuQuota=0, PidsLimit=None, NetworkMode="host", Devices=[{"PathOnHost": "/dev/mem"}],
-        Tmpfs={"/tmp": "rw"}, RestartPolicy={"Name": "always"},  # nosec B108 - in the container
-    )  # fmt: skip
+        ReadonlyRootfs=False,
+        CapDrop=None,
+        CapAdd=["SYS_ADMIN"],
+        Privileged=True,
+        SecurityOpt=["seccomp=unconfined"],
+        Memory=0,
+        MemorySwap=-1,
+        NanoCpus=0,
+        CpuQuota=0,
+        PidsLimit=None,
+        NetworkMode="host",
+        Devices=[{"PathOnHost": "/dev/mem"}],
+        Tmpfs={"/tmp": "rw"},
+        RestartPolicy={"Name": "always"},  # nosec B108 - in the container
+    )
     caught = not any(found.holds for found in restrictions(loose))
     return Control(tool="the hardening check", planted="container without any restriction", caught=caught)

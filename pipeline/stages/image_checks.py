@@ -1,7 +1,7 @@
 """What an image must be before anybody starts it, judged from its configuration and the files of its layers.
 
-After the CIS Docker Benchmark, section 4 ("Container Images and Build File"): a user that is not root, a health check, no
-set-id files, no secrets.
+After the CIS Docker Benchmark, section 4 ("Container Images and Build File"): a user that is not root, a health check,
+no set-id files, no secrets.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from pipeline.core.gate import Gate, ceiling_gate, check_gate
 from pipeline.images.contents import ImageContents, ImageFile
 
 _USER = re.compile(r"(?P<user>\d+)(:\d+)?")
-_SECRET_NAME = re.compile(r"(SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY)|(^|_)KEY(_|$)", re.I)
+_SECRET_NAME = re.compile(
+    r"(SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY)|(^|_)KEY(_|$)", re.I
+)
 # The public key with which Python's own images verify their sources.
 _PUBLIC_NAMES = frozenset({"GPG_KEY"})
 _CREDENTIAL_FILE = re.compile(
@@ -27,7 +29,9 @@ _HISTORY_FOLDER = re.compile(r"(^|/)\.(git|hg|svn)$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strangers:
-    """What an image holds beyond what it should: test files of the project, files unlike the snapshot's, packages beside the lock."""
+    """What an image holds beyond what it should: test files of the project, files unlike the snapshot's, packages
+    beside the lock.
+    """
 
     tests: tuple[str, ...] = ()
     altered: tuple[str, ...] = ()
@@ -41,10 +45,16 @@ def image_gates(image: Image, contents: ImageContents, *, max_size_mb: float | N
     gaining = sorted(file.path for file in contents.files.values() if file.gains_rights)
     gates = (
         check_gate(
-            runs_as_numeric_user(image), what="user of the image", allowed="a number that is not 0", found=image.user or "root (none is set)"
+            runs_as_numeric_user(image),
+            what="user of the image",
+            allowed="a number that is not 0",
+            found=image.user or "root (none is set)",
         ),
         check_gate(
-            has_health_check(image), what="health check", allowed="one", found="one" if has_health_check(image) else "none"
+            has_health_check(image),
+            what="health check",
+            allowed="one",
+            found="one" if has_health_check(image) else "none",
         ),
         _none_of(secrets, "variables of the image that look like secrets"),
         _none_of(credentials, "files and folders of the image that look like credentials or history"),
@@ -67,9 +77,14 @@ def content_gates(strangers: Strangers) -> tuple[Gate, ...]:
 def controls() -> tuple[Control, ...]:
     """The same checks on a sound sample with one fault planted at a time: each must object, and only then."""
     sound = Image(
-        id="", size_bytes=0, layers=(), user="65532", labels={}, architecture="",
+        id="",
+        size_bytes=0,
+        layers=(),
+        user="65532",
+        labels={},
+        architecture="",
         configuration={"Healthcheck": {"Test": ["CMD", "true"]}, "Env": []},
-    )  # fmt: skip
+    )
     empty = ImageContents(files={}, folders=frozenset(), layer_sizes=())
     plants = {
         "image that runs as root": (replace(sound, user="0"), empty),

@@ -1,4 +1,6 @@
-"""What an image must hold of its project, and what of that it does hold: its source files, its locked packages, its base's."""
+"""What an image must hold of its project, and what of that it does hold: its source files, its locked packages, its
+base's.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,10 @@ from pipeline.stages.image_checks import Strangers
 class Parts:
     """What an image should be made of.
 
-    ``files`` are the entries of the build context below the folder ``service``; ``tests`` those of the snapshot that must stay out;
-    ``pins`` the locked packages of the image's platform; ``base_packages`` what its base's lock names, as ``name version``;
-    ``may_also_hold`` are distributions that are no strangers, and None when the base is not ours and may hold any.
+    ``files`` are the entries of the build context below the folder ``service``; ``tests`` those of the snapshot that
+    must stay out; ``pins`` the locked packages of the image's platform; ``base_packages`` what its base's lock names,
+    as ``name version``; ``may_also_hold`` are distributions that are no strangers, and None when the base is not ours
+    and may hold any.
     """
 
     service: str
@@ -52,8 +55,11 @@ class Found:
     unlocked: tuple[str, ...]
 
 
-def project_parts(snapshot: Snapshot, context: Iterable[Entry], service: str, tests: tuple[str, ...]) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
-    """Of the build context's entries those of the service without its tests; and the snapshot's test files, which must stay out.
+def project_parts(
+    snapshot: Snapshot, context: Iterable[Entry], service: str, tests: tuple[str, ...]
+) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """Of the build context's entries those of the service without its tests; and the snapshot's test files, which must
+    stay out.
 
     Empty test files (an ``__init__.py``) are left out: an empty file is equal to any other.
     """
@@ -100,7 +106,8 @@ def _is_held(entry: Entry, place: str, by_name: dict[str, list[ImageFile]]) -> b
 
 
 def _is_altered(entry: Entry, by_name: dict[str, list[ImageFile]]) -> bool:
-    """Whether a file lies at this very place below some folder of the image, and none such has the snapshot's content."""
+    """Whether a file lies at this very place below some folder of the image, and none such has the snapshot's content.
+    """
     place = entry.path.removeprefix("src/")
     there = [f for f in by_name[entry.path.rpartition("/")[2]] if f"/{f.path}".endswith(f"/{place}") and f.sha256]
     return "/" in place and bool(there) and all(file.sha256 != entry.digest for file in there)

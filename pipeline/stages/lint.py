@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.core.evidence import Control, Evidence
@@ -11,7 +11,6 @@ from pipeline.core.gate import Gate, check_gate, findings_gate, floor_gate
 from pipeline.core.ports import Request, ToolEnvironment
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, Metric, NotChecked, StageResult
-from pipeline.errors import ToolTrouble
 from pipeline.settings import Lint, Settings
 from pipeline.stages.context import Context
 from pipeline.stages.project_locks import project_environment
@@ -48,7 +47,7 @@ class LintStage:
             return nothing_to_lint(not_checked)
         tools = context.environment("lint")
         libraries = project_environment(context).site_packages
-        from_ruff = _ruff(context, tools, files)
+        from_ruff = without_exempt(_ruff(context, tools, files), context.tree)
         from_pylint = _pylint(context, tools, files, libraries, keep=True)
         controls = (
             Control(tool="ruff", planted=CONTROL, caught=_ruff_control(context, tools, files[0])),
@@ -86,10 +85,16 @@ def assess(
         ),
         findings=findings,
         metrics=metrics,
-        doubts=from_pylint.doubts,
+        doubts=(*from_pylint.doubts, *(f"{path} tells ruff to skip it." for path in from_ruff.exempt)),
         notes=(score_sentence(from_pylint.score, before),),
         not_checked=not_checked,
     )
+
+
+def without_exempt(output: ruff.Output, tree: Path) -> ruff.Output:
+    """The output with the files that tell ruff to keep quiet taken from ``checked``: ruff itself says that it checked them."""
+    exempt = {path for path in output.checked if ruff.exempts_itself((tree / path).read_bytes())}
+    return replace(output, checked=output.checked - exempt, exempt=tuple(sorted(exempt)))
 
 
 def score_sentence(score: float, before: Metric) -> str:
@@ -137,13 +142,14 @@ def _pylint(
             title="pylint",
         )
     )
-    walked = record.read_text(encoding="utf-8") if record.exists() else ""
+    # None is no trouble in itself: where all files have syntax errors, there is nothing to walk.
+    walked = record.read_text(encoding="utf-8", errors="surrogateescape") if record.exists() else ""
     if keep:
         context.keep("pylint.json", outcome.stdout)
-        context.keep("pylint-walked.txt", "".join(f"{name}\n" for name in files if str(context.tree / name) in walked))
-    if not walked and outcome.exit_code == 0:
-        raise ToolTrouble("pylint did not walk a single module.", why=f"It says: {outcome.tail()}")
-    return pylint.parse(outcome, walked, context.tree)
+    output = pylint.parse(outcome, walked, context.tree)
+    if keep:
+        context.keep("pylint-walked.txt", "".join(f"{name}\n" for name in files if name in output.checked))
+    return output
 
 
 def _pylint_control(context: Context, tools: ToolEnvironment, libraries: Path) -> bool:

@@ -48,9 +48,9 @@ class PushStage:
             )
 
     def still_holds(self, context: Context, result: StageResult) -> bool:
-        """An earlier push is worth something while the registry holds it, and nothing else was released since."""
-        release = context.ports.registries().current_release()
-        return release is not None and release.endswith(f"@{result.metrics.get('manifest_digest')}")
+        """Never: what a registry holds is its owner's to change, and asking anew for all of it is the push itself."""
+        del context, result
+        return False
 
     def run(self, context: Context) -> Examination:
         """Push, read back, compare, probe, tag, remember."""
@@ -76,7 +76,11 @@ class PushStage:
             expected={manifest.digest, *(blob.digest for blob in content.blobs), *tags},
             checked=checked,
             controls=(
-                Control(tool="the digest verification", planted="corrupted manifest", caught=not matches(_corrupted(manifest))),
+                Control(
+                    tool="the digest verification",
+                    planted="corrupted manifest",
+                    caught=not matches(_corrupted(manifest)),
+                ),
             ),
         )
         if not evidence.doubts and all(gate.passed for gate in gates):
@@ -104,6 +108,10 @@ class PushStage:
             if result is None or result.status is not Status.PASS or result.snapshot != context.snapshot.digest:
                 status = "has not run" if result is None else f"is {result.status}"
                 raise CouldNotTell(f"push needs {need} to pass for this snapshot, and {need} {status}.")
+        if "canary" in self.needs and "image_id" not in context.results["canary"].metrics:
+            raise CouldNotTell(
+                "The canary judged a live deployment and not this image.", advice="Run the canary stage without --url."
+            )
 
 
 def check_address(push: Push) -> None:

@@ -53,7 +53,8 @@ def image_under_test(context: Context) -> str:
     if "build" not in identities or len(set(identities.values())) != 1:
         raise CouldNotTell(
             "The stages do not speak of one image.",
-            why="; ".join(f"{name} has {identity}" for name, identity in sorted(identities.items())) or "build names none.",
+            why="; ".join(f"{name} has {identity}" for name, identity in sorted(identities.items()))
+            or "build names none.",
             advice="Run build and smoke again.",
         )
     image: str = identities["build"]

@@ -1,4 +1,6 @@
-"""``smoke``: the built image, started hardened, becomes ready, passes the suite's tests, logs no trouble and stops properly."""
+"""``smoke``: the built image, started hardened, becomes ready, passes the suite's tests, logs no trouble and stops
+properly.
+"""
 
 from __future__ import annotations
 
@@ -43,10 +45,14 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class SmokeStage:
-    """Unit of work: checks and tests. Expected: every restriction and the suite's tests for it. Checked: those that came to an end."""
+    """Unit of work: checks and tests. Expected: every restriction and the suite's tests for it. Checked: those that
+    came to an end.
+    """
 
     name: str = "smoke"
-    summary: str = "Start the built image hardened; it answers, passes the smoke, system and pre-flight tests, and stops properly."
+    summary: str = (
+        "Start the built image hardened; it answers, passes the smoke, system and pre-flight tests, and stops properly."
+    )
     needs: tuple[str, ...] = ("build",)
     tags: tuple[str, ...] = ("container",)
 
@@ -137,7 +143,9 @@ def _notes(trial: Trial) -> tuple[str, ...]:
     if trial.ran is None:
         tail = "\n".join(trial.log.splitlines()[-_LOG_TAIL:])
         return (f"The end of its log: {tail}" if tail else "Its log is empty.",)
-    return (f"Ready after {trial.readiness.after_s:.1f} s, {trial.ran.count} tests ran, stopped {ending(trial.stopped)}.",)
+    return (
+        f"Ready after {trial.readiness.after_s:.1f} s, {trial.ran.count} tests ran, stopped {ending(trial.stopped)}.",
+    )
 
 
 def _request(context: Context) -> ContainerRequest:
@@ -169,7 +177,9 @@ def _try_out(context: Context, container: Container, tools: ToolEnvironment) -> 
     settings = context.settings.smoke
     ports = context.ports
     try:
-        readiness = wait_until_ready(container, settings.ready_path, settings.ready_timeout_s, ports.clock, ports.progress)
+        readiness = wait_until_ready(
+            container, settings.ready_path, settings.ready_timeout_s, ports.clock, ports.progress
+        )
         answer = container.inspect()
         controls = [hardening.control(answer), _log_control()]
         ran = None
@@ -187,14 +197,21 @@ def _try_out(context: Context, container: Container, tools: ToolEnvironment) -> 
             stopped = container.stop(settings.stop_timeout_s)
         seen = hardening.restrictions(answer)
         return Trial(
-            restrictions=seen, readiness=readiness, ran=ran, stopped=stopped, log=ports.redact(container.logs()), controls=tuple(controls)
+            restrictions=seen,
+            readiness=readiness,
+            ran=ran,
+            stopped=stopped,
+            log=ports.redact(container.logs()),
+            controls=tuple(controls),
         )
     finally:
         _keep(context, container)
 
 
 def _keep(context: Context, container: Container) -> None:
-    """Keep the container's log, the engine's description of it and its health history; an engine that is gone has none to give."""
+    """Keep the container's log, the engine's description of it and its health history; an engine that is gone has none
+    to give.
+    """
     try:
         context.keep("container.log", container.logs())
         answer: dict[str, Any] = container.inspect()
@@ -212,7 +229,9 @@ def _unknown_path(url: str) -> Control:
 
 def _log_control() -> Control:
     planted = '{"level": "ERROR", "msg": "planted"}\nTraceback (most recent call last):\n[1] [CRITICAL] planted\n'
-    return Control(tool="the log check", planted="error, traceback and critical line", caught=len(findings_in(planted)) == 3)
+    return Control(
+        tool="the log check", planted="error, traceback and critical line", caught=len(findings_in(planted)) == 3
+    )
 
 
 def _run_tests(context: Context, tools: ToolEnvironment, url: str, *, keep: bool) -> pytest.Output:
@@ -224,7 +243,12 @@ def _run_tests(context: Context, tools: ToolEnvironment, url: str, *, keep: bool
     outcome = context.run(
         Request(
             argv=pytest.command(
-                str(tools.python), context.settings.test.paths, rootdir=context.tree, markers=settings.markers, junit=junit, options=options
+                str(tools.python),
+                context.settings.test.paths,
+                rootdir=context.tree,
+                markers=settings.markers,
+                junit=junit,
+                options=options,
             ),
             cwd=context.tree,
             timeout_s=settings.timeout_s,

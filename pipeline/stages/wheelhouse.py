@@ -1,6 +1,8 @@
-"""The wheels that an image is made of: fetched on the host by pip, for the image's Python, and held against the lock by ourselves.
+"""The wheels that an image is made of: fetched on the host by pip, for the image's Python, and held against the lock by
+ourselves.
 
-pip itself is the client, so that whatever reaches packages on this machine (an index, a certificate, a folder) is what is used.
+pip itself is the client, so that whatever reaches packages on this machine (an index, a certificate, a folder) is what
+is used.
 """
 
 from __future__ import annotations
@@ -20,10 +22,19 @@ from pipeline.errors import FetchTrouble, StorageTrouble
 from pipeline.stages.context import Context
 
 GLIBC_MINOR = 36
-"""Wheels for a glibc up to 2.36 are taken: they run on Debian 12 and everything newer. pip looks again inside the image."""
+"""Wheels for a glibc up to 2.36 are taken: they run on Debian 12 and everything newer. pip looks again inside the
+image.
+"""
 
 _OLDEST_GLIBC_MINOR = 5
-_MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "ppc64le": "ppc64le", "s390x": "s390x", "arm": "armv7l"}
+_MACHINES = {
+    "amd64": "x86_64",
+    "arm64": "aarch64",
+    "386": "i686",
+    "ppc64le": "ppc64le",
+    "s390x": "s390x",
+    "arm": "armv7l",
+}
 _OLD_NAMES = ("manylinux2014", "manylinux2010", "manylinux1")
 _TIMEOUT_S = 600.0
 
@@ -44,17 +55,28 @@ class Target:
     def platforms(self) -> tuple[str, ...]:
         """The platform tags of PEP 600 that fit, the newest first."""
         newest_first = range(GLIBC_MINOR, _OLDEST_GLIBC_MINOR - 1, -1)
-        return (*(f"manylinux_2_{minor}_{self.machine}" for minor in newest_first), *(f"{n}_{self.machine}" for n in _OLD_NAMES))
+        return (
+            *(f"manylinux_2_{minor}_{self.machine}" for minor in newest_first),
+            *(f"{n}_{self.machine}" for n in _OLD_NAMES),
+        )
 
     @property
     def markers(self) -> dict[str, str]:
         """The environment of PEP 508 for which the lock's markers are judged; pip would take the host's."""
         return {
-            "implementation_name": "cpython", "implementation_version": f"{self.python}.0", "os_name": "posix",
-            "platform_machine": self.machine, "platform_python_implementation": "CPython", "platform_release": "",
-            "platform_system": "Linux", "platform_version": "", "python_full_version": f"{self.python}.0",
-            "python_version": self.python, "sys_platform": "linux", "extra": "",
-        }  # fmt: skip
+            "implementation_name": "cpython",
+            "implementation_version": f"{self.python}.0",
+            "os_name": "posix",
+            "platform_machine": self.machine,
+            "platform_python_implementation": "CPython",
+            "platform_release": "",
+            "platform_system": "Linux",
+            "platform_version": "",
+            "python_full_version": f"{self.python}.0",
+            "python_version": self.python,
+            "sys_platform": "linux",
+            "extra": "",
+        }
 
 
 def ensure_wheels(context: Context, pins: Iterable[Pin], target: Target) -> dict[str, Path]:
@@ -95,15 +117,33 @@ def _fetch(context: Context, requirements: str, target: Target, folder: Path) ->
     outcome = context.run(
         Request(
             argv=(
-                str(environment.python), "-m", "pip", "download", "--no-input", "--disable-pip-version-check", "--progress-bar", "off",
-                "--require-hashes", "--no-deps", "--only-binary", ":all:", "--implementation", "cp", "--python-version", target.python,
-                *platforms, "--dest", str(folder), "--requirement", str(lock),
+                str(environment.python),
+                "-m",
+                "pip",
+                "download",
+                "--no-input",
+                "--disable-pip-version-check",
+                "--progress-bar",
+                "off",
+                "--require-hashes",
+                "--no-deps",
+                "--only-binary",
+                ":all:",
+                "--implementation",
+                "cp",
+                "--python-version",
+                target.python,
+                *platforms,
+                "--dest",
+                str(folder),
+                "--requirement",
+                str(lock),
             ),
             cwd=context.scratch,
             timeout_s=_TIMEOUT_S,
             title="fetching wheels",
         )
-    )  # fmt: skip
+    )
     context.keep("wheels.log", outcome.stdout + outcome.stderr)
     if outcome.exit_code != 0:
         raise FetchTrouble(

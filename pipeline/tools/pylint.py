@@ -32,7 +32,7 @@ class Witness(BaseChecker):
 
     def leave_module(self, node):
         """The walk over the module has come to its end."""
-        with open(os.environ["{RECORD_VARIABLE}"], "a", encoding="utf-8") as record:
+        with open(os.environ["{RECORD_VARIABLE}"], "a", encoding="utf-8", errors="surrogateescape") as record:
             record.write((node.file or "") + "\\n")
 
 
@@ -47,9 +47,11 @@ _LETTERS = {
     "fatal": Severity.CRITICAL, "error": Severity.HIGH, "warning": Severity.MEDIUM,
     "refactor": Severity.LOW, "convention": Severity.LOW, "info": Severity.INFO,
 }  # fmt: skip
-# Messages that say that pylint did not do its work: a file that it could not read or parse, a plugin or option that it ignored.
-_HEALTH = {"F0001", "F0002", "F0010", "F0011", "E0013", "E0011", "E0012", "E0014", "E0015", "W0012", "R0022"}
+# Messages that say that pylint ignored a plugin, an option or a section of its configuration. Some exist for comments in the source
+# too; there they are findings about that file.
+_CONFIGURATION = {"E0011", "E0012", "E0013", "E0014", "E0015", "W0012", "R0022"}
 _SKIPPED = "I0013"
+_LONGEST_LINE, _SNIPPET = 10_000, 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +65,17 @@ class Output:
 
 
 def command(program: str, files: tuple[str, ...], libraries: Path, witness: Path) -> tuple[str, ...]:
-    """The command line. ``libraries`` are the project's own packages, put last so that they can't stand before pylint's."""
+    """The command line. ``libraries`` are the project's own packages, put last so that they can't stand before pylint's.
+
+    pylint takes a name that begins with a dash for an option, even behind ``--``; so such a name gets a ``./``.
+    """
     hook = (
         f"import sys; sys.path.append({str(libraries)!r}); sys.path.append({str(witness)!r}); sys.path.insert(0, '.')"
     )
     return (
         program, "--output-format=json2", "--init-hook", hook, f"--load-plugins={WITNESS}", "--enable=file-ignored",
-        "--fail-under=0", "--persistent=n", "--score=y", "--", *files,
+        "--fail-under=0", "--persistent=n", "--score=y", "--",
+        *(f"./{name}" if name.startswith("-") else name for name in files),
     )  # fmt: skip
 
 
@@ -85,7 +91,7 @@ def parse(outcome: Outcome, record: str, tree: Path) -> Output:
         document: dict[str, Any] = json.loads(outcome.stdout)
         messages: list[dict[str, Any]] = document["messages"]
         score = float(document["statistics"]["score"])
-        findings = tuple(_finding(m, tree) for m in messages if m["messageId"] != _SKIPPED)
+        findings = tuple(_finding(m, tree) for m in messages if m["messageId"] != _SKIPPED and not _sick(m))
     except (ValueError, KeyError, TypeError) as error:
         raise ToolTrouble(
             "pylint's output is not whole, so it proves nothing.", why=f"{error} {outcome.tail(3)}"
@@ -93,9 +99,7 @@ def parse(outcome: Outcome, record: str, tree: Path) -> Output:
     if not messages and outcome.exit_code:
         raise ToolTrouble(f"pylint's exit code {outcome.exit_code} contradicts its clean output.")
     sick = [
-        f"pylint did not do all of its work: {m['message']} ({m['messageId']})."
-        for m in messages
-        if m["messageId"] in _HEALTH
+        f"pylint did not do all of its work: {_message(m, tree)} ({m['messageId']})." for m in messages if _sick(m)
     ]
     skipped = [f"{relative(m['path'], tree)} tells pylint to skip it." for m in messages if m["messageId"] == _SKIPPED]
     walked = {relative(line, tree) for line in record.splitlines() if line}
@@ -103,19 +107,32 @@ def parse(outcome: Outcome, record: str, tree: Path) -> Output:
     return Output(findings=findings, checked=frozenset(walked | syntax), score=score, doubts=(*sick, *skipped))
 
 
+def _sick(message: dict[str, Any]) -> bool:
+    """Whether it speaks of pylint's own trouble, a fatal error or a configuration that it ignored, and not of the code."""
+    in_source = message["path"].endswith((".py", ".pyi"))
+    return message["type"] == "fatal" or (message["messageId"] in _CONFIGURATION and not in_source)
+
+
+def _message(message: dict[str, Any], tree: Path) -> str:
+    """On one line, and without the folder in which pylint ran."""
+    text: str = message["message"].replace(f"{tree}/", "").replace(f"{tree.resolve()}/", "")
+    return " ".join(text.split()).rstrip(".")
+
+
 def _finding(message: dict[str, Any], tree: Path) -> Finding:
     path = relative(message["absolutePath"] or message["path"], tree)
     line = int(message["line"])
+    text = source_line(tree, path, line, longest=_LONGEST_LINE)
     known = message["confidence"].lower() in ("high", "control_flow")
     return Finding(
         rule=f"{message['messageId']}",
         tool="pylint",
         severity=_LETTERS[message["type"]],
         confidence=Confidence.HIGH if known else Confidence.MEDIUM,
-        message=f"{' '.join(message['message'].split())} ({message['symbol']})",
+        message=f"{_message(message, tree)} ({message['symbol']})",
         path=path,
         line=line,
-        # pylint's columns begin at 0, a report's at 1.
-        column=int(message["column"]) + 1,
-        snippet=source_line(tree, path, line),
+        # pylint's columns count bytes of UTF-8 from 0, as Python's syntax tree does; a report's count characters from 1.
+        column=len(text.encode("utf-8", "surrogatepass")[: int(message["column"])].decode("utf-8", "replace")) + 1,
+        snippet=text[:_SNIPPET],
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +16,21 @@ from pipeline.errors import ToolTrouble
 from pipeline.tools.places import relative, source_line
 
 RULES = "E,F,W,C90"
+# A comment that takes the whole file away from ruff, which then says that it checked it (ruff's documentation, "Error suppression").
+_EXEMPTION = re.compile(r"#\s*(?:ruff|flake8)\s*:\s*noqa\s*", re.I)
 _CHECKING = re.compile(r"\]\[DEBUG\] Checking: (?P<path>.+)$", re.M)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """What ruff reported; ``checked`` are the files that it says it read, relative to the tree."""
+    """What ruff reported; ``checked`` are the files that it says it read, relative to the tree.
+
+    ``exempt`` are files that it read and that told it to report nothing.
+    """
 
     findings: tuple[Finding, ...]
     checked: frozenset[str]
+    exempt: tuple[str, ...] = ()
 
 
 def command(program: str, max_complexity: int, files: tuple[str, ...]) -> tuple[str, ...]:
@@ -73,6 +81,16 @@ def parse(outcome: Outcome, tree: Path) -> Output:
         raise ToolTrouble(f"ruff's exit code {outcome.exit_code} contradicts its {len(findings)} findings.")
     checked = {match["path"] for match in _CHECKING.finditer(outcome.stderr)}
     return Output(findings=findings, checked=frozenset(relative(path, tree) for path in checked))
+
+
+def exempts_itself(source: bytes) -> bool:
+    """Whether a file tells ruff, by a comment, to report nothing about it."""
+    try:
+        tokens = list(tokenize.tokenize(io.BytesIO(source).readline))
+    except (tokenize.TokenError, SyntaxError, UnicodeDecodeError):
+        # It is reported as a syntax error, exempt or not.
+        return False
+    return any(token.type == tokenize.COMMENT and _EXEMPTION.fullmatch(token.string) for token in tokens)
 
 
 def _finding(record: dict[str, Any], tree: Path) -> Finding:

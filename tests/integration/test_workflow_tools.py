@@ -1,4 +1,4 @@
-"""The workflow in the hands of tools that are not ours: zizmor, the published schema, and act, which executes it here."""
+"""The workflow in the hands of tools that are not ours: zizmor, the published schema, and act, which executes it."""
 
 from __future__ import annotations
 

@@ -230,7 +230,7 @@ def test_the_tree_holds_the_snapshot_and_not_what_is_ignored(project: Path) -> N
 
 
 def test_secrets_of_the_environment_are_in_no_file(project: Path) -> None:
-    value = "-".join(("very", "secret", "value"))
+    value = f"{os.getpid()}-must-not-be-seen"
 
     def leak(context: Context) -> Examination:
         context.keep("tool.log", f"token {value} of the tool")
