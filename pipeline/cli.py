@@ -1,4 +1,9 @@
-"""The command line: arguments to calls, and every error to a sentence and an exit code, once, here."""
+"""The command line: arguments to calls, and every error to a sentence and an exit code, once, here.
+
+Each command imports what it needs when it is called: ``pipeline --help`` and usage errors answer at once.
+"""
+
+# pylint: disable=import-outside-toplevel  # the reason is in the first lines
 
 from __future__ import annotations
 
@@ -88,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _place() -> Workplace:
-    from pipeline.workplace import Workplace  # noqa: PLC0415 - keeps --help and usage errors fast
+    from pipeline.workplace import Workplace
 
     return Workplace(_root(), os.environ, _run_id())
 
@@ -108,17 +113,19 @@ def _run_id() -> str:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from pipeline.core.verdict import EXIT_CODES, worst  # noqa: PLC0415
-    from pipeline.interrupts import as_keyboard_interrupt  # noqa: PLC0415
-    from pipeline.run import Run, each  # noqa: PLC0415
-    from pipeline.settings_values import nearest  # noqa: PLC0415
-    from pipeline.stages.registry import pipeline_stages  # noqa: PLC0415
-    from pipeline.workplace import Workplace  # noqa: PLC0415
+    from pipeline.core.verdict import EXIT_CODES, worst
+    from pipeline.interrupts import as_keyboard_interrupt
+    from pipeline.live import is_live, live_stages
+    from pipeline.run import Run, each
+    from pipeline.settings_values import nearest
+    from pipeline.stages.registry import pipeline_stages
+    from pipeline.workplace import Workplace
 
     run_id = _run_id()
-    live = "--url" in options.behind
-    place = Workplace(_root(), os.environ, run_id, reports="reports/live" if live else "")
+    live = is_live(options.behind)
+    place = Workplace(_root(), os.environ, run_id, live=live)
     stages = pipeline_stages(place.settings.project.required)
+    stages = live_stages(stages) if live else stages
     names = tuple(stage.name for stage in stages)
     for name in options.stages:
         if name not in names:
@@ -128,7 +135,7 @@ def _run(options: argparse.Namespace) -> int:
     run = Run(place, stages, run_id)
     planned = run.begin(asked)
     try:
-        each(run, asked if live else planned, frozenset(asked), options.behind)
+        each(run, planned, frozenset(asked), options.behind)
     finally:
         run.close()
     statuses = {result.name: result.status for result in run.report().results}
@@ -138,7 +145,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _stages(options: argparse.Namespace) -> int:
     del options
-    from pipeline.stages.registry import pipeline_stages  # noqa: PLC0415
+    from pipeline.stages.registry import pipeline_stages
 
     place = _place()
     for stage in pipeline_stages(place.settings.project.required):
@@ -148,7 +155,7 @@ def _stages(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> int:
-    from pipeline.settings_loading import effective  # noqa: PLC0415
+    from pipeline.settings_loading import effective
 
     values = effective(_place().settings)
     if options.json:
@@ -162,8 +169,8 @@ def _config(options: argparse.Namespace) -> int:
 
 def _verdict(options: argparse.Namespace) -> int:
     del options
-    from pipeline.core.stage import Status  # noqa: PLC0415
-    from pipeline.core.verdict import EXIT_CODES  # noqa: PLC0415
+    from pipeline.core.stage import Status
+    from pipeline.core.verdict import EXIT_CODES
 
     path = _place().store.reports / "pipeline.json"
     try:
@@ -181,21 +188,21 @@ def _verdict(options: argparse.Namespace) -> int:
 
 
 def _engine(options: argparse.Namespace) -> int:
-    from pipeline import engine_commands  # noqa: PLC0415
+    from pipeline import engine_commands
 
     return engine_commands.carry_out(options.action, _place())
 
 
 def _registry(options: argparse.Namespace) -> int:
     del options
-    from pipeline import registry_opening  # noqa: PLC0415
+    from pipeline import registry_opening
 
     return registry_opening.serve(_place())
 
 
 def _base_lock(options: argparse.Namespace) -> int:
     del options
-    from pipeline import base_lock_command  # noqa: PLC0415
+    from pipeline import base_lock_command
 
     return base_lock_command.carry_out(_place())
 

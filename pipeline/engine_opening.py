@@ -9,6 +9,7 @@ from pipeline.core.ports import ProcessRunner, Progress
 from pipeline.engines.discovery import REFUSED, STANDARD_SOCKET, Endpoint, Search, find_endpoint
 from pipeline.engines.docker_engine import DockerEngine
 from pipeline.errors import EngineTrouble
+from pipeline.execution.engine_installation import Machine
 from pipeline.execution.engine_process import EnginePlace
 from pipeline.execution.provisioning import Provisioner
 from pipeline.settings import Engine
@@ -37,7 +38,7 @@ def standard_provisioner(environ: Mapping[str, str], processes: ProcessRunner, p
     """What starts, stops and describes the engine that this machine's checkouts share (``pipeline engine
     status|stop``).
     """
-    return Provisioner(EnginePlace.standard(), processes, progress, environ)
+    return Provisioner(EnginePlace.standard(), Machine(processes=processes, progress=progress, environ=environ))
 
 
 def _provisioned(search: Search, settings: Engine, provisioner: Provisioner) -> Endpoint:
@@ -46,12 +47,12 @@ def _provisioned(search: Search, settings: Engine, provisioner: Provisioner) -> 
         raise EngineTrouble(
             "The container engine that was named does not answer.", why=tried, advice="Start it, or name another one."
         )
-    obstacle = provisioner.obstacle() if settings.provision == "auto" else 'engine.provision is "never".'
+    obstacle = provisioner.obstacle if settings.provision == "auto" else 'engine.provision is "never".'
     if REFUSED in tried:
         advice = 'Let this user use it: sudo usermod -aG docker "$USER", then log in again.'
         raise EngineTrouble("A container engine is there, and this user may not use it.", why=tried, advice=advice)
     if obstacle:
-        raise EngineTrouble("No container engine answers.", why=f"{tried} {obstacle}", advice=provisioner.advice())
+        raise EngineTrouble("No container engine answers.", why=f"{tried} {obstacle}", advice=provisioner.advice)
     provisioner.start()
     started = find_endpoint(_STANDARD, {})
     if started.found is None:

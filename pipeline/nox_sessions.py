@@ -12,6 +12,7 @@ session whose environment fails is never called by Nox and could not report it.
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.core.stage import Status
 from pipeline.errors import ConfigurationError, PipelineError
 from pipeline.interrupts import as_keyboard_interrupt
+from pipeline.live import is_live, live_stages
 from pipeline.stages.context import Stage
 from pipeline.stages.registry import pipeline_stages
 
@@ -28,10 +30,8 @@ if TYPE_CHECKING:
     import nox
 
     from pipeline.run import Run
-    from pipeline.workplace import Workplace
 
 RUN_VARIABLE = "PIPELINE_RUN"
-LIVE_OPTION = "--url"
 
 
 def register(extra: Iterable[Stage] = ()) -> None:
@@ -39,24 +39,24 @@ def register(extra: Iterable[Stage] = ()) -> None:
 
     Ends the process with code 2 and a clear sentence when the settings can't be used (Nox would print a traceback).
     """
-    import nox  # noqa: PLC0415 - only a noxfile needs it, and it costs 0.2 s
+    import nox
 
+    # Nox shows every library's debugging output; what these two say of each request is nobody's business.
+    for chatty in ("urllib3", "docker"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     # Workers of `nox -j` are processes of their own; the id makes them one run.
     os.environ.setdefault(RUN_VARIABLE, f"{os.getpid()}-{os.urandom(6).hex()}")
     try:
         sessions = _Sessions(Path.cwd(), tuple(extra))
     except PipelineError as error:
         refuse(error)
-    live = LIVE_OPTION in sys.argv
     for stage in sessions.stages:
-        # Against a live deployment there is no image of ours, so nothing needs to be built first.
-        needs = () if live and stage.name == "canary" else stage.needs
         nox.session(
             sessions.function(stage),
             name=stage.name,
             venv_backend="none",
             tags=list(stage.tags),
-            requires=list(needs),
+            requires=list(stage.needs),
             default=True,
         )
 
@@ -71,18 +71,16 @@ class _Sessions:
     """The state that the session functions of one Nox process share."""
 
     def __init__(self, root: Path, extra: tuple[Stage, ...]) -> None:
-        from pipeline.workplace import Workplace  # noqa: PLC0415 - after the cheap checks of a noxfile
+        # After the cheap checks of a noxfile, since it brings much with it.
+        from pipeline.workplace import Workplace  # pylint: disable=import-outside-toplevel
 
-        self._make: Callable[..., Workplace] = Workplace
-        self._root = root
-        self._extra = tuple(stage.name for stage in extra)
-        self._place = self._workplace()
-        self.stages = pipeline_stages(self._place.settings.project.required, extra)
+        live = is_live(sys.argv)
+        names = tuple(stage.name for stage in extra)
+        self._place = Workplace(root, os.environ, os.environ[RUN_VARIABLE], extra_stages=names, live=live)
+        stages = pipeline_stages(self._place.settings.project.required, extra)
+        self.stages = live_stages(stages) if live else stages
         self._run: Run | None = None
         self._planned: tuple[str, ...] = ()
-
-    def _workplace(self, reports: str = "") -> Workplace:
-        return self._make(self._root, os.environ, os.environ[RUN_VARIABLE], extra_stages=self._extra, reports=reports)
 
     def function(self, stage: Stage) -> Callable[[nox.Session], None]:
         """The session's function; its docstring is the help text."""
@@ -112,12 +110,10 @@ class _Sessions:
             session.error(f"{name} is {result.status}")
 
     def _begun(self, session: nox.Session) -> Run:
-        from pipeline.run import Run  # noqa: PLC0415 - only when a stage really runs
+        from pipeline.run import Run
 
         if self._run is None:
             as_keyboard_interrupt()
-            if LIVE_OPTION in session.posargs:
-                self._place = self._workplace(f"{self._place.settings.reports.folder}/live")
             run = Run(self._place, self.stages, os.environ[RUN_VARIABLE])
             self._planned = run.begin(_selected(session, run.names) or (session.name,))
             self._run = run

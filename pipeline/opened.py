@@ -51,7 +51,7 @@ class Opened:
 
     def engine(self) -> ContainerEngine:
         """The container engine. Raises EngineTrouble when none answers and none may be started."""
-        from pipeline.engine_opening import open_engine  # noqa: PLC0415
+        from pipeline.engine_opening import open_engine
 
         if self._engine is None:
             self._engine = open_engine(
@@ -61,7 +61,7 @@ class Opened:
 
     def registries(self) -> Registries:
         """The registries that a release may be pushed to."""
-        from pipeline.registry_opening import open_registries  # noqa: PLC0415
+        from pipeline.registry_opening import open_registries
 
         if self._registries is None:
             self._registries = open_registries(
@@ -77,20 +77,20 @@ class Opened:
 
     def advisories(self, export: Path) -> AbstractContextManager[AdvisorySource]:
         """An offline snapshot of advisories that answers on loopback for as long as the context lasts."""
-        from pipeline.execution.osv_server import served  # noqa: PLC0415
+        from pipeline.execution.osv_server import served
 
         return served(export)
 
     @property
     def traffic(self) -> TrafficSource:
         """What sends a canary's requests."""
-        from pipeline.execution.traffic import HttpTraffic  # noqa: PLC0415
+        from pipeline.execution.traffic import HttpTraffic
 
         return HttpTraffic()
 
     def ensure(self, engine: ContainerEngine, progress: Progress) -> BaseSet:
         """The base images, ready in ``engine``."""
-        from pipeline.base_images import LockedBases  # noqa: PLC0415
+        from pipeline.base_images import LockedBases
 
         bases = LockedBases(self._folder / "cache", mirror=self._settings.build.debian_mirror)
         return bases.ensure(engine, progress)

@@ -17,9 +17,9 @@ from pipeline.settings import Push
 
 
 class OpenedRegistries:
-    """Fulfils :class:`pipeline.core.containers.Registries`; :meth:`close` stops the rehearsal and gives the sockets back."""
+    """Fulfils :class:`pipeline.core.containers.Registries`; :meth:`close` also stops the rehearsal."""
 
-    def __init__(
+    def __init__(  # pylint: disable=too-many-arguments  # the parts of a composition, all named
         self,
         settings: Push,
         *,
@@ -90,7 +90,7 @@ class OpenedRegistries:
         self._rehearsal.close()
 
 
-def open_registries(
+def open_registries(  # pylint: disable=too-many-arguments  # as above
     settings: Push,
     folder: Path,
     *,
@@ -101,7 +101,7 @@ def open_registries(
     environ: Mapping[str, str],
     program: Callable[[], str] = find_program,
 ) -> OpenedRegistries:
-    """The registries of a checkout whose own folder (``.pipeline``) is ``folder``. Nothing is started before it is asked for.
+    """The registries of a checkout whose own folder (``.pipeline``) is ``folder``. Nothing is started yet.
 
     ``program`` gives the path of the rehearsal's program, and may install it.
     """

@@ -11,6 +11,7 @@ import os
 import platform
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,7 @@ from pipeline.execution.processes import LocalProcesses
 from pipeline.execution.redaction import SecretRedactor
 from pipeline.execution.run_lock import RunLock
 from pipeline.execution.store import ResultStore
+from pipeline.live import FOLDER, STAGE
 from pipeline.opened import Opened
 from pipeline.reporters import json_report
 from pipeline.settings_loading import load, policy, policy_digest
@@ -42,24 +44,29 @@ class Workplace:
         run_id: str,
         *,
         extra_stages: tuple[str, ...] = (),
-        reports: str = "",
+        live: bool = False,
         console: Console | None = None,
     ) -> None:
         self.root = root
         self.settings = load(root, environ, extra_stages)
-        self._environ = environ
+        self.environ = environ
         self._run_id = run_id
         own = root / ".pipeline"
         self.state = own / "state"
+        reports = root / self.settings.reports.folder
+        if live:
+            project = replace(self.settings.project, required=(STAGE,))
+            self.settings = replace(self.settings, project=project)
+            self.state, reports = self.state / FOLDER, reports / FOLDER
         self.scratch = own / "tmp"
         self._own = own
         self.redact = SecretRedactor(environ)
         self.console = console or standard(self.redact)
         self.processes = LocalProcesses(environ, self.console)
         self.checkout = Checkout(root, LocalProcesses(environ))
-        self.lock = RunLock(self.state / "run.lock", run_id)
+        self.lock = RunLock(own / "state" / "run.lock", run_id)
         self.store = ResultStore(
-            root / (reports or self.settings.reports.folder),
+            reports,
             self.state,
             encode=lambda result: self.redact(json_report.render_stage(result)),
             decode=json_report.parse_stage,
@@ -73,7 +80,7 @@ class Workplace:
             self.processes,
             self.console,
             python=self.settings.project.python,
-            environ=self._environ,
+            environ=self.environ,
         )
         return Ports(
             processes=self.processes,
@@ -94,7 +101,7 @@ class Workplace:
     @cached_property
     def _opened(self) -> Opened:
         return Opened(
-            self.settings, self._own, environ=self._environ, processes=self.processes, progress=self.console, redact=self.redact
+            self.settings, self._own, environ=self.environ, processes=self.processes, progress=self.console, redact=self.redact
         )
 
     @property
@@ -115,7 +122,7 @@ class Workplace:
             run_id=run_id,
             snapshot=snapshot.digest,
             commit=snapshot.commit,
-            branch=snapshot.branch or self._environ.get("GITHUB_HEAD_REF") or self._environ.get("GITHUB_REF_NAME", ""),
+            branch=snapshot.branch or self.environ.get("GITHUB_HEAD_REF") or self.environ.get("GITHUB_REF_NAME", ""),
             dirty=snapshot.dirty,
             started=self.timestamp(),
             actor=self._actor(),
@@ -163,8 +170,8 @@ class Workplace:
 
     def _actor(self) -> str:
         for name in ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID"):
-            if self._environ.get(name):
-                return self._environ[name]
+            if self.environ.get(name):
+                return self.environ[name]
         try:
             return getpass.getuser()
         except (KeyError, OSError):

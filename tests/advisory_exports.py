@@ -23,7 +23,13 @@ def advisory(name: str, package: str, *, fixed: str = "2.0", introduced: str = "
     """A record about all versions of ``package`` from ``introduced`` up to ``fixed``; ``more`` are further keys of the record."""
     events = [{"introduced": introduced}, {"fixed": fixed}]
     affected = {"package": {"ecosystem": "PyPI", "name": package}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}
-    return {"id": name, "modified": "2026-01-01T00:00:00Z", "details": f"A fault in {package}.", "affected": [affected], **more}
+    return {
+        "id": name,
+        "modified": "2026-01-01T00:00:00Z",
+        "details": f"A fault in {package}.",
+        "affected": [affected],
+        **more,
+    }
 
 
 def write_export(path: Path, *records: Mapping[str, Any]) -> Path:

@@ -137,12 +137,12 @@ def _joined(records: list[Record], name: str) -> Vulnerability:
     numbers = {
         int(n) for record in records for n in re.findall(r"CWE-(\d+)", str(record.database_specific.get("cwe_ids", "")))
     }
-    texts = sorted((record.summary or record.details for record in records), key=lambda text: (not text, len(text)))
+    texts = [record.summary for record in records] + [record.details for record in records]
     return Vulnerability(
         id=first,
         aliases=tuple(others),
         severity=severity_of(records, name),
-        text=texts[0],
+        text=next((text for text in texts if text), ""),
         fixed=tuple(str(version) for version in fixed),
         cwe=tuple(sorted(numbers)),
     )

@@ -1,4 +1,4 @@
-"""The canary judge: is the candidate worse than the current release, or beyond absolute limits? A function of measured values.
+"""The canary judge: is the candidate worse than the current release, or beyond absolute limits?
 
 Latency. An endpoint is *slower* when a Mann-Whitney test says so (Holm's correction over the endpoints) and the
 Hodges-Lehmann shift exceeds the tolerance, a share of the release's median. It *passes* when a second test
@@ -27,7 +27,7 @@ FEWEST = 20
 """Answers a side and endpoint below which nothing is said about latency."""
 
 SLOWER_LEVEL = 0.01
-"""The chance of calling an equal candidate slower, over all endpoints and all looks, before the tolerance lowers it further."""
+"""The chance of calling an equal candidate slower, over all endpoints and looks; the tolerance lowers it further."""
 
 EXCLUSION_LEVEL = 0.05
 """The chance of passing a candidate that is slower by just the tolerance, over all looks."""
@@ -48,7 +48,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """What one side did at one endpoint: the latencies of its good answers in milliseconds, in time order, and its failures."""
+    """One side at one endpoint: the latencies of its good answers in milliseconds, in time order, and its failures."""
 
     latencies_ms: tuple[float, ...]
     errors: int
@@ -89,7 +89,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What a comparison rests on. ``looks`` is how often the same growing sample is judged at most: the levels are divided by it."""
+    """What a comparison rests on. A growing sample is judged at most ``looks`` times; the levels are divided by it."""
 
     tolerance: float
     max_error_rate: float
@@ -119,7 +119,7 @@ def observe(samples: Iterable[Sample], side: str) -> Side:
 
 
 def compare(release: Side, candidate: Side, rules: Comparison) -> tuple[Check, ...]:
-    """Judge the candidate against the release; one check for each metric and endpoint, none when there was no traffic."""
+    """Judge the candidate against the release; a check for each metric and endpoint, none without traffic."""
     endpoints = sorted(release.keys() | candidate.keys())
     nothing = Observed(latencies_ms=(), errors=0)
     pairs = {name: (release.get(name, nothing), candidate.get(name, nothing)) for name in endpoints}
@@ -159,7 +159,7 @@ def compare_with_limits(candidate: Side, limits: Limits) -> tuple[Check, ...]:
 
 
 def unsteady(release: Side, rules: Comparison) -> tuple[str, ...]:
-    """Endpoints at which the release's own first and second half differ as a slow candidate would: the machine was noisy.
+    """Endpoints at which the release's first and second half differ as a slow candidate would: the machine was noisy.
 
     An A/A control by time. Halves drawn at random would hide noise, since chance spreads it evenly.
     """

@@ -109,7 +109,13 @@ def _document(manifest: Manifest) -> dict[str, Any]:
 
 def _descriptor(given: dict[str, Any]) -> Descriptor:
     digest, size = given["digest"], given["size"]
-    if not isinstance(digest, str) or not is_digest(digest) or type(size) is not int or size < 0 or given.get("urls"):
+    if (
+        not isinstance(digest, str)
+        or not is_digest(digest)
+        or not isinstance(size, int)
+        or size < 0
+        or given.get("urls")
+    ):
         raise ValueError
     return Descriptor(digest=digest, size=size)
 

@@ -14,7 +14,8 @@ class Request:
     """A process to run: its arguments (never a shell), its folder, what it gets in its environment, its bound in seconds.
 
     ``env`` is laid over a clean environment made from a short list of inherited variables, so that a stage does not depend on
-    what happens to be set; a value of ``None`` takes a variable away.
+    what happens to be set; a value of ``None`` takes a variable away. ``undecodable`` says how output that is not UTF-8 becomes
+    text: visibly, or with ``surrogateescape`` so that the names of files stay whole (PEP 383).
     """
 
     argv: tuple[str, ...]
@@ -23,6 +24,7 @@ class Request:
     env: Mapping[str, str | None] = field(default_factory=dict)
     stdin: str = ""
     title: str = ""
+    undecodable: str = "backslashreplace"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ def fisher_greater(hits_a: int, total_a: int, hits_b: int, total_b: int) -> floa
 
 
 def mann_whitney_greater(a: Sequence[float], b: Sequence[float]) -> float:
-    """How likely values of A would lie above those of B as often as they do, or more often, if both came from one distribution.
+    """How likely values of A would lie above those of B as often as they do if both came from one distribution.
 
     One-sided test of H. B. Mann and D. R. Whitney (Annals of Mathematical Statistics 18, 1947) in the normal
     approximation, with the correction for ties and the continuity correction of 0.5, as Kayenta and SciPy have it.
@@ -83,7 +83,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 def holm(probabilities: Sequence[float]) -> tuple[float, ...]:
-    """The probabilities adjusted for there being several (S. Holm, Scandinavian Journal of Statistics 6, 1979), in their order."""
+    """The probabilities adjusted for there being several (S. Holm, Scandinavian Journal of Statistics 6, 1979)."""
     order = sorted(range(len(probabilities)), key=lambda index: probabilities[index])
     adjusted = [0.0] * len(probabilities)
     worst = 0.0

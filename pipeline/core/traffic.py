@@ -1,4 +1,4 @@
-"""The requests that a canary is measured with: planned in advance, from a seed, so that a run can be repeated and accounted for."""
+"""The requests that a canary is measured with: planned in advance from a seed, so that each is accounted for."""
 
 from __future__ import annotations
 
@@ -45,6 +45,16 @@ class PlannedRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """``each`` judged requests to each side after ``warm_up`` others, ``rate`` a second to all sides together."""
+
+    each: int
+    warm_up: int
+    rate: float
+    seed: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficPlan:
     """Requests in the order in which they are sent, ``rate`` a second to all sides together."""
 
@@ -79,17 +89,13 @@ class Sample:
 
 
 class TrafficSource(Protocol):
-    """Sends requests to addresses like ``http://127.0.0.1:5000``; whatever the other end does ends in a value, not in an error."""
+    """Sends requests to addresses like ``http://127.0.0.1:5000``; what is answered becomes a value, not an error."""
 
     def send(self, plan: TrafficPlan, targets: Mapping[str, str], *, each_s: float, all_s: float) -> tuple[Sample, ...]:
         """Send the plan, ``targets`` being the address of each side.
 
         A request that takes longer than ``each_s`` seconds has failed; after ``all_s`` seconds no further one is sent.
         """
-        ...
-
-    def status(self, address: str, path: str, *, timeout_s: float) -> int:
-        """The status that one GET is answered with, over a connection of its own; 0 without an answer."""
         ...
 
 
@@ -108,33 +114,21 @@ def parse_endpoint(text: str) -> Endpoint:
     return Endpoint(method=method, path=path)
 
 
-def interleaved(
-    sides: Sequence[str],
-    endpoints: Sequence[Endpoint],
-    *,
-    each: int,
-    warm_up: int,
-    rate: float,
-    seed: str,
-    number: int = 1,
-) -> TrafficPlan:
-    """``each`` judged requests to each side, spread evenly over the endpoints in random order, after ``warm_up`` others.
+def interleaved(sides: Sequence[str], endpoints: Sequence[Endpoint], load: Load, *, number: int = 1) -> TrafficPlan:
+    """The requests of round ``number``, spread evenly over the endpoints in random order.
 
     For every request to one side the same goes to the others right beside it, in random order: what changes on the
-    machine while the measurement runs then meets all sides alike (a randomised block design). ``number`` is that of
-    the round.
+    machine while the measurement runs then meets all sides alike (a randomised block design). Only the first round has
+    a warm-up.
     """
-    chance = random.Random(f"{seed}/{number}")  # noqa: S311  # nosec B311 - repeatable on purpose, protects nothing
-    counts: dict[tuple[str, Endpoint, bool], int] = {}
-    requests = []
-    for amount, discarded in ((warm_up, True), (each, False)):
-        turns = [endpoints[index % len(endpoints)] for index in range(amount)]
+    chance = random.Random(f"{load.seed}/{number}")  # nosec B311 - repeatable on purpose, protects nothing
+    requests: list[PlannedRequest] = []
+    for amount, discarded in ((load.warm_up if number == 1 else 0, True), (load.each, False)):
+        turns = [(endpoints[index % len(endpoints)], index // len(endpoints) + 1) for index in range(amount)]
         chance.shuffle(turns)
-        for endpoint in turns:
-            for side in chance.sample(list(sides), len(sides)):
-                key = (side, endpoint, discarded)
-                counts[key] = counts.get(key, 0) + 1
-                requests.append(
-                    PlannedRequest(side=side, endpoint=endpoint, number=counts[key], round=number, warm_up=discarded)
-                )
-    return TrafficPlan(requests=tuple(requests), rate=rate, seed=seed)
+        requests.extend(
+            PlannedRequest(side=side, endpoint=endpoint, number=turn, round=number, warm_up=discarded)
+            for endpoint, turn in turns
+            for side in chance.sample(list(sides), len(sides))
+        )
+    return TrafficPlan(requests=tuple(requests), rate=load.rate, seed=load.seed)

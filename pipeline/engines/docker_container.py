@@ -68,7 +68,8 @@ def _restrictions(client: docker.APIClient, request: ContainerRequest) -> Any:
         mem_limit=memory,
         memswap_limit=memory,
         nano_cpus=int(request.cpus * 1e9),
-        tmpfs={"/tmp": f"rw,noexec,nosuid,nodev,size={request.tmp_mb}m,mode=1777"},  # nosec B108 - in the container
+        # In the container, not on this machine.
+        tmpfs={"/tmp": f"rw,noexec,nosuid,nodev,size={request.tmp_mb}m,mode=1777"},  # nosec B108
         shm_size=request.shm_mb * _MEBIBYTE,
         ipc_mode="private",
         port_bindings={request.port: (LOOPBACK, None)},

@@ -45,6 +45,7 @@ _PING_S = 5.0
 _TRANSFER_S = 600.0
 _CHUNK = 1024 * 1024
 _BAD_REQUEST = 400
+_STEP_WIDTH = 100
 
 
 class DockerEngine:
@@ -125,14 +126,14 @@ class DockerEngine:
     def load(self, archive: Path) -> None:
         """Load a docker-archive."""
         with archive.open("rb") as data, speaking("load an image"):
-            self._every(lambda client: client.load_image(data), _TRANSFER_S, "load an image", EngineTrouble)
+            self._every(lambda client: _untyped(client).load_image(data), _TRANSFER_S, "load an image", EngineTrouble)
 
     def image(self, reference: str) -> Image | None:
         """The image with this id or tag, or none."""
         with speaking("describe an image"):
             try:
-                answer: dict[str, Any] = self._client.inspect_image(reference)
-                history: list[dict[str, Any]] = self._client.history(answer["Id"])
+                answer: dict[str, Any] = _untyped(self._client).inspect_image(reference)
+                history: list[dict[str, Any]] = _untyped(self._client).history(answer["Id"])
             except NotFound:
                 return None
         configuration: dict[str, Any] = answer.get("Config") or {}
@@ -175,7 +176,7 @@ class DockerEngine:
         if not self._endpoint.local:
             raise EngineTrouble(
                 f"The engine at {self._endpoint.address} is on another machine.",
-                why="Containers are published on that machine's loopback interface only, so their answers can't be seen from here.",
+                why="Containers are published on its loopback interface only, so their answers are out of reach.",
                 advice="Run the pipeline there, or name a local engine with engine.host.",
             )
         return start_hardened(self._client, request)
@@ -255,7 +256,7 @@ class DockerEngine:
         text = str(message.get("stream") or message.get("status") or "")
         log.append(text if "stream" in message or not text else f"{text}\n")
         if text.startswith("Step "):
-            self._progress.say(f"build: {text.strip()}")
+            self._progress.say(f"build: {_short(text)}")
         if error := message_error(message):
             log.append(f"{error}\n")
             said = "".join(log)
@@ -270,6 +271,17 @@ class DockerEngine:
                 return bool(client.ping())
         except SDK_ERRORS:
             return False
+
+
+def _untyped(client: docker.APIClient) -> Any:
+    """The client, for the calls that its stubs declare without types."""
+    return client
+
+
+def _short(step: str) -> str:
+    """A build step on one line of a terminal."""
+    line = " ".join(step.split())
+    return line if len(line) <= _STEP_WIDTH else f"{line[:_STEP_WIDTH]}…"
 
 
 def _write(file: BinaryIO, piece: bytes) -> None:

@@ -22,14 +22,16 @@ _KILLED = 137
 _TAIL_LINES = 15
 # What the classic builder says for the machine's or the network's trouble, whatever instruction it happened in.
 _NOT_THE_RECIPES = re.compile(
-    r"dial tcp|no such host|i/o timeout|tls handshake|connection re(set|fused)|network is unreachable|no space left on device"
-    r"|toomanyrequests|pull access denied|manifest (unknown|for)|unauthorized|input/output error|context canceled|unexpected eof",
+    r"dial tcp|no such host|i/o timeout|tls handshake|connection re(set|fused)|network is unreachable|no space left"
+    r"|input/output error|context canceled|unexpected eof|toomanyrequests|pull access denied|manifest (unknown|for)"
+    r"|unauthorized",
     re.I,
 )
 _THE_RECIPES = re.compile(
-    r"^(COPY|ADD) failed|parse error|unknown (instruction|flag)|requires BuildKit|should not be blank|invalid reference format"
-    r"|invalid from flag|executable file not found|failed to process|invalid (user|containerPort)|unable to find (user|group)"
-    r"|returned a non-zero code|exec format error|no build stage in current context",
+    r"^(COPY|ADD) failed|parse error|unknown (instruction|flag)|requires BuildKit|should not be blank"
+    r"|invalid reference format|invalid from flag|executable file not found|failed to process"
+    r"|invalid (user|containerPort)|unable to find (user|group)|returned a non-zero code|exec format error"
+    r"|no build stage in current context",
     re.I,
 )
 _NOTHING_TO_START = re.compile(

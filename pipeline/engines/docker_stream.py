@@ -31,8 +31,7 @@ class _Failure:
     error: BaseException
 
 
-class _End:
-    """Stands behind the last message."""
+_END = object()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +64,7 @@ def messages(
             if left <= 0:
                 raise EngineTrouble(f"The container engine did not {doing} within {patience.total_s:.0f} seconds.")
             try:
-                item = reader.inbox.get(timeout=min(left, patience.silence_s))
+                item = reader.next(min(left, patience.silence_s))
             except queue.Empty:
                 if left > patience.silence_s and not patience.answers():
                     raise EngineTrouble(
@@ -75,7 +74,7 @@ def messages(
                 continue
             if isinstance(item, _Failure):
                 raise item.error
-            if isinstance(item, _End):
+            if item is _END:
                 return
             yield item
     finally:
@@ -83,12 +82,12 @@ def messages(
 
 
 class _Reader:
-    """Puts what it reads into ``inbox``, which has little room, so that a slow consumer holds up the engine and not
+    """Reads into an inbox that has little room, so that a slow consumer holds up the engine and not
     memory.
     """
 
     def __init__(self, client: docker.APIClient, call: Callable[[docker.APIClient], Iterable[Any]]) -> None:
-        self.inbox: queue.Queue[Any] = queue.Queue(_ROOM)
+        self._inbox: queue.Queue[Any] = queue.Queue(_ROOM)
         self._client = client
         self._call = call
         self._abandoned = threading.Event()
@@ -96,6 +95,10 @@ class _Reader:
         client.hooks["response"].append(lambda response, *args, **kwargs: self._responses.append(response))
         self._thread = threading.Thread(target=self._read, name="engine-stream", daemon=True)
         self._thread.start()
+
+    def next(self, timeout_s: float) -> Any:
+        """A message, a failure, or the end. Raises queue.Empty when none comes in time."""
+        return self._inbox.get(timeout=timeout_s)
 
     def abandon(self) -> None:
         """End the exchange and give the socket back."""
@@ -115,13 +118,13 @@ class _Reader:
             for message in self._call(self._client):
                 if not self._put(message):
                     return
-            self._put(_End())
+            self._put(_END)
         except Exception as error:  # pylint: disable=broad-exception-caught  # it is raised again where it is waited for
             self._put(_Failure(error))
 
     def _put(self, item: Any) -> bool:
         while not self._abandoned.is_set():
             with contextlib.suppress(queue.Full):
-                self.inbox.put(item, timeout=0.2)
+                self._inbox.put(item, timeout=0.2)
                 return True
         return False

@@ -12,12 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import parse_http_list
 
 import requests
 from docker import auth as docker_auth
 from docker import errors as docker_errors
-from requests.auth import AuthBase
-from requests.utils import parse_dict_header
 
 from pipeline.errors import ConfigurationError, RegistryTrouble
 
@@ -55,7 +54,7 @@ class Credentials:
 def find_credentials(
     host: str, environ: Mapping[str, str], load: Callable[[], docker_auth.AuthConfig] = docker_auth.load_config
 ) -> Credentials:
-    """The credentials for ``host``: the environment's, else those of the Docker configuration and its helpers, else none.
+    """The credentials for ``host``: the environment's, else the Docker configuration's and its helpers', else none.
 
     Raises:
         ConfigurationError: only one of the two variables is set.
@@ -90,16 +89,13 @@ def _from_docker(found: Mapping[str, Any]) -> Credentials:
     )
 
 
-class NoAuthorization(AuthBase):
+def no_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Adds nothing; given to requests so that it does not look for a password in ``~/.netrc`` by itself."""
-
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        """The request as it is."""
-        return r
+    return request
 
 
 class Login:
-    """Answers a registry's challenges. ``send`` makes one HTTP request, bounded in time, without any authorization of its own.
+    """Answers a registry's challenges. ``send`` makes one HTTP request, bounded in time, with nothing added to it.
 
     ``may_send`` says whether a URL is one to which credentials may go (encrypted, or allowed not to be). ``hide``
     hears of every token, so that it is masked wherever it would be shown.
@@ -119,8 +115,12 @@ class Login:
         self._send = send
         self._may_send = may_send
         self._hide = hide
-        self.header = ""
-        """The value of the ``Authorization`` header for requests to the registry; empty before the first challenge."""
+        self._header = ""
+
+    @property
+    def header(self) -> str:
+        """The ``Authorization`` header's value for requests to the registry; empty before the first challenge."""
+        return self._header
 
     def answer(self, challenge: str) -> None:
         """Make :attr:`header` what the ``WWW-Authenticate`` header ``challenge`` asks for.
@@ -131,9 +131,9 @@ class Login:
         match = _CHALLENGE.match(challenge)
         scheme = match["scheme"].lower() if match else ""
         if scheme == "basic":
-            self.header = self._basic()
+            self._header = self._basic()
         elif match and scheme == "bearer":
-            self.header = f"Bearer {self._token(parse_dict_header(match['parameters']))}"
+            self._header = f"Bearer {self._token(_parameters(match['parameters']))}"
         else:
             raise RegistryTrouble(
                 f"{self._host} asks for a login of a kind that is not known here (Basic and Bearer are)."
@@ -151,7 +151,7 @@ class Login:
         realm = challenge.get("realm", "")
         if self._credentials and not self._may_send(realm):
             raise RegistryTrouble(
-                f"{self._host} wants the login sent to a place without encryption ({urlsplit(realm).hostname}), and that is not done.",
+                f"{self._host} wants the login sent without encryption, to {urlsplit(realm).hostname}.",
                 advice="Use a registry whose token service speaks HTTPS.",
             )
         answer = self._ask(realm, {name: challenge[name] for name in ("service", "scope") if challenge.get(name)})
@@ -181,6 +181,12 @@ class Login:
             raise RegistryTrouble(f"The token service of {self._host} answered without a token.")
         self._hide(token)
         return token
+
+
+def _parameters(text: str) -> dict[str, str]:
+    """The parameters of a challenge (RFC 9110, section 11.2): names with values that may be quoted."""
+    pairs = (part.partition("=") for part in parse_http_list(text))
+    return {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs}
 
 
 def refused(host: str, credentials: Credentials) -> RegistryTrouble:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -66,7 +67,7 @@ class RegistryClient:
         call = self._call(
             "GET", f"manifests/{reference}", f"manifest {reference}", Accept=", ".join(IMAGE_TYPES + INDEX_TYPES)
         )
-        return self._transport.exchange(call, lambda response: self._read_manifest(call, reference, response))
+        return self._transport.exchange(call, partial(self._read_manifest, call, reference))
 
     def put_manifest(self, tag: str, manifest: Manifest) -> None:
         """Give the same bytes another tag.
@@ -77,7 +78,7 @@ class RegistryClient:
         call = self._call(
             "PUT", f"manifests/{tag}", f"tag {tag}", body=manifest.body, **{"Content-Type": manifest.media_type}
         )
-        self._transport.exchange(call, lambda response: self._confirmed(call, manifest, response))
+        self._transport.exchange(call, partial(self._confirmed, call, manifest))
 
     def verify_blobs(self, manifest: Manifest) -> int:
         """Read back every blob, the configuration included, and compare digest and size; the number of bytes read.
@@ -93,7 +94,7 @@ class RegistryClient:
         found: set[str] = set()
         for _ in range(_MOST_PAGES):
             call = Call(method="GET", path=path, what="list of tags")
-            names, path = self._transport.exchange(call, lambda response, call=call: self._read_tags(call, response))  # type: ignore[misc]
+            names, path = self._transport.exchange(call, partial(self._read_tags, call))
             found.update(names)
             if not path:
                 return tuple(sorted(found))
@@ -130,7 +131,7 @@ class RegistryClient:
 
     def _verify_blob(self, blob: Descriptor) -> int:
         call = self._call("GET", f"blobs/{blob.digest}", f"blob {blob.digest}")
-        return self._transport.exchange(call, lambda response: self._read_blob(call, blob, response))
+        return self._transport.exchange(call, partial(self._read_blob, call, blob))
 
     def _read_blob(self, call: Call, blob: Descriptor, response: requests.Response) -> int:
         if response.status_code == 404:
@@ -141,10 +142,11 @@ class RegistryClient:
         for block in self._blocks(call, response, blob.size):
             total.update(block)
             read += len(block)
-        if read != blob.size or "sha256:" + total.hexdigest() != blob.digest:
+        found = f"sha256:{total.hexdigest()}"
+        if read != blob.size or found != blob.digest:
             raise self._transport.trouble(
                 call,
-                f"What it holds has {read} bytes of digest sha256:{total.hexdigest()}; the manifest says {blob.size} bytes.",
+                f"What it holds has {read} bytes of digest {found}; the manifest says {blob.size} bytes.",
             )
         return read
 

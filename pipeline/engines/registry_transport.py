@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import requests
 
 from pipeline.core.ports import Clock
-from pipeline.engines.registry_auth import Credentials, Login, NoAuthorization, refused
+from pipeline.engines.registry_auth import Credentials, Login, no_authorization, refused
 from pipeline.errors import RegistryTrouble
 
 ATTEMPTS = 4
@@ -86,6 +86,9 @@ class Call:
     body: bytes | None = None
 
 
+TOKEN = Call(method="GET", path="", what="a token")
+
+
 class _Session(requests.Session):
     """Requests' session, but a login goes to no other host, port or scheme than the one that it was made for.
 
@@ -106,18 +109,22 @@ class RegistryTransport:
     def __init__(
         self, address: Address, credentials: Credentials, *, clock: Clock, timeout_s: float, hide: Callable[[str], None]
     ) -> None:
-        self.host = address.host
         self._address = address
         self._credentials = credentials
         self._clock = clock
         self._timeout_s = timeout_s
         self._deadline = clock.monotonic() + timeout_s
         self._session = _Session()
-        self._session.auth = NoAuthorization()
+        self._session.auth = no_authorization
         self._session.max_redirects = 5
         # No proxy stands between us and our own machine, whatever the environment says of proxies.
         self._session.trust_env = not is_loopback(address.host)
         self._login = Login(address.host, credentials, send=self._send, may_send=address.may_send, hide=hide)
+
+    @property
+    def host(self) -> str:
+        """The registry's host, with its port if it has one."""
+        return self._address.host
 
     def exchange(self, call: Call, use: Callable[[requests.Response], T]) -> T:
         """What ``use`` makes of the response. A failed attempt, also one that ends while ``use`` reads, is repeated.
@@ -187,17 +194,27 @@ class RegistryTransport:
             if not self._address.may_send(self._address.base):
                 raise self.trouble(call, "A login is not sent without encryption.", "Use HTTPS, or set push.insecure.")
             headers["Authorization"] = self._login.header
-        return self._send(call.method, self._address.base + call.path, headers=headers, data=call.body, what=call)
+        # Only reading follows a redirect: large blobs often lie elsewhere, and their digest tells if they are right.
+        return self._send(
+            call.method,
+            self._address.base + call.path,
+            call=call,
+            headers=headers,
+            data=call.body,
+            stream=True,
+            allow_redirects=call.method == "GET",
+        )
 
-    def _send(self, method: str, url: str, *, what: Call | None = None, **more: Any) -> requests.Response:
-        self.in_time(what or Call(method=method, path="", what="a token"))
+    def _send(self, method: str, url: str, *, call: Call = TOKEN, **more: Any) -> requests.Response:
+        """One HTTP request within the time that is left; also what the login sends its requests with."""
+        self.in_time(call)
         left = self._deadline - self._clock.monotonic()
         # Identity: a blob's digest is that of its bytes as stored, so nothing may be compressed on the way.
         headers = {"Accept-Encoding": "identity", "User-Agent": "pipeline", **more.pop("headers", {})}
-        return self._session.request(
-            method, url, headers=headers, timeout=(min(_CONNECT_S, left), min(_SILENCE_S, left)), stream=what is not None,
-            allow_redirects=what is not None and method == "GET", verify=self._address.ca_file or None, **more,
-        )  # fmt: skip
+        more.setdefault("allow_redirects", False)
+        timeout = (min(_CONNECT_S, left), min(_SILENCE_S, left))
+        verify = self._address.ca_file or None
+        return self._session.request(method, url, headers=headers, timeout=timeout, verify=verify, **more)
 
     def _wait(self, call: Call, reason: str, seconds: float) -> None:
         if seconds > _LONGEST_WAIT_S or self._clock.monotonic() + seconds >= self._deadline:
@@ -217,21 +234,20 @@ class RegistryTransport:
         )
 
 
+_SIGNS = (
+    (("Connection refused",), "Nothing listens there (connection refused)."),
+    (("Read timed out", "ReadTimeout"), "It fell silent in the middle of an answer."),
+    (("resolve", "Name or service", "getaddrinfo"), "Its name is not known to this machine's name service."),
+    (("IncompleteRead", "ChunkedEncoding", "ContentDecoding"), "It closed the connection half-way."),
+    (("ConnectTimeout",), "No connection could be made in time."),
+)
+
+
 def _kind(error: requests.RequestException) -> str:
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return "No connection could be made in time."
-    if isinstance(error, requests.exceptions.Timeout):
-        return "It fell silent in the middle of an answer."
-    if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
-        return "It closed the connection half-way."
-    text = str(error)
-    if "Connection refused" in text:
-        return "Nothing listens there (connection refused)."
-    if "Read timed out" in text:
-        return "It fell silent in the middle of an answer."
-    if any(sign in text for sign in ("resolve", "Name or service", "getaddrinfo")):
-        return "Its name is not known to this machine's name service."
-    return "It closed the connection without a whole answer, or could not be reached."
+    """What went wrong, in words of ours."""
+    text = f"{type(error).__name__} {error}"
+    found = (sentence for signs, sentence in _SIGNS if any(sign in text for sign in signs))
+    return next(found, "It closed the connection without a whole answer, or could not be reached.")
 
 
 def _tls_reason(error: BaseException) -> str:

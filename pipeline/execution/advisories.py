@@ -9,6 +9,7 @@ cached: 2,661 records take 0.15 s.
 from __future__ import annotations
 
 import hashlib
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ from pipeline.errors import StorageTrouble
 
 ADVICE = "Fetch it again: it is OSV's own export, PyPI/all.zip."
 _ENCRYPTED = 0x1
+_END = struct.Struct("<10xH10x")
+_END_64 = struct.Struct("<32xQ16x")
+_LOCATOR_64_BYTES = 20
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError, ValueError)
 
 
@@ -64,6 +68,9 @@ def _records(name: str, file: IO[bytes], limits: Limits) -> Iterator[Record]:
     try:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
+            if archive.comment or _declared(file) != len(entries):
+                # zipfile reads on past a broken entry, and what that entry swallowed would be missing without a word.
+                _refuse(name, "it is damaged (its directory does not hold what it counts)")
             _check_size(name, entries, limits)
             for entry in entries:
                 _check_entry(name, entry, limits)
@@ -71,6 +78,16 @@ def _records(name: str, file: IO[bytes], limits: Limits) -> Iterator[Record]:
     except _DAMAGE as error:
         # zipfile tells of damage in all of these ways, and reads no more than the size that an entry declares.
         _refuse(name, f"it is damaged ({error})", error)
+
+
+def _declared(file: IO[bytes]) -> int:
+    """The number of entries by the archive's last record, which has no comment behind it (APPNOTE.TXT, 4.3.14 and 4.3.16)."""
+    file.seek(-_END.size, 2)
+    (count,) = _END.unpack(file.read(_END.size))
+    if count == 0xFFFF:
+        file.seek(-_END.size - _LOCATOR_64_BYTES - _END_64.size, 2)
+        (count,) = _END_64.unpack(file.read(_END_64.size))
+    return int(count)
 
 
 def _record(name: str, entry: zipfile.ZipInfo, content: bytes, decoder: msgspec.json.Decoder[Record]) -> Record:

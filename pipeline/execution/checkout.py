@@ -6,10 +6,12 @@ The stages never see the working tree: an edit during the run, an ignored file o
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
 import stat
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from pipeline.execution.files import sha256_of
 _GIT_TIMEOUT_S = 60.0
 _SUBMODULE = "160000"
 _COMPLETE = ".complete"
+_MODES = {Kind.FILE: 0o644, Kind.EXECUTABLE: 0o755}
 
 
 class Checkout:
@@ -35,58 +38,73 @@ class Checkout:
 
         Raises:
             ConfigurationError: not a git repository, or one without a commit.
+            StorageTrouble: a file can't be read.
         """
-        top = self._git("rev-parse", "--show-toplevel")
-        if top.exit_code != 0:
-            raise ConfigurationError(
-                f"{self.root} is not a git repository, so there is nothing to say what a run is about.",
-                why=f"git says: {top.tail(1)}" if "not a git repository" not in top.stderr else "",
-                advice="Run 'git init', add the files and commit them.",
-            )
-        head = self._git("log", "-1", "--format=%H %ct")
+        self._require_repository()
+        head = self._git("-c", "log.showSignature=false", "log", "-1", "--format=%H %ct")
         if head.exit_code != 0:
             raise ConfigurationError(
-                "The git repository has no commit yet.", advice="Commit something: git add . && git commit"
+                "The git repository has no commit yet.",
+                why=f"git says: {head.tail(1)}.",
+                advice="Commit something: git add . && git commit",
             )
         commit, seconds = head.stdout.split()
         branch = self._git("symbolic-ref", "--quiet", "--short", "HEAD").stdout.strip()
         listing = self._must("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".")
-        staged = self._must("ls-files", "-z", "--stage", "--", ".")
-        submodules = dict(_submodules(staged.stdout))
-        entries = [
-            entry
-            for path in sorted(set(listing.stdout.split("\0")) - {""})
-            if (entry := self._entry(path, submodules)) is not None
-        ]
+        staged = self._must("ls-files", "-z", "-v", "--stage", "--", ".")
+        submodules, hushed = _index(staged.stdout)
+        try:
+            entries = [
+                entry
+                for path in sorted(set(listing.stdout.split("\0")) - {""})
+                if (entry := self._entry(path, submodules)) is not None
+            ]
+        except OSError as error:
+            raise StorageTrouble(
+                f"{error.filename} can't be read: {error.strerror or error}.", advice="Make it readable, or ignore it."
+            ) from error
+        status = self._must("status", "--porcelain", "--untracked-files=normal", "--", ".").stdout
         return Snapshot(
-            entries=tuple(entries), commit=commit, branch=branch,
-            dirty=bool(self._must("status", "--porcelain", "--untracked-files=normal", "--", ".").stdout.strip()),
+            entries=tuple(entries),
+            commit=commit,
+            branch=branch,
+            # What git was told not to look at may differ from the commit without its saying so.
+            dirty=bool(status.strip()) or hushed,
             committed=datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z"),
-        )  # fmt: skip
+        )
+
+    def _require_repository(self) -> None:
+        top = self._git("rev-parse", "--show-toplevel")
+        if top.exit_code == 0:
+            return
+        if "not a git repository" in top.stderr or "must be run in a work tree" in top.stderr:
+            raise ConfigurationError(
+                f"{self.root} is not a git repository, so there is nothing to say what a run is about.",
+                advice="Run 'git init', add the files and commit them.",
+            )
+        # Another user's checkout ("dubious ownership"), say; git's own words hold the remedy.
+        raise ConfigurationError(f"git can't read {self.root}.", why=f"It says: {top.tail(6)}")
 
     def _entry(self, path: str, submodules: dict[str, str]) -> Entry | None:
-        """The entry for a listed path; none for one that is deleted in the working tree or is neither file nor link."""
-        if path.rstrip("/") in submodules:
-            return Entry(path=path.rstrip("/"), kind=Kind.SUBMODULE, digest=submodules[path.rstrip("/")])
-        full = self.root / path
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            info = full.lstat()
-            if stat.S_ISLNK(info.st_mode):
-                target = os.readlink(full).encode("utf-8", "surrogateescape")
-                return Entry(path=path, kind=Kind.LINK, digest=hashlib.sha256(target).hexdigest(), size=len(target))
-            if stat.S_ISREG(info.st_mode):
-                kind = Kind.EXECUTABLE if info.st_mode & 0o100 else Kind.FILE
-                return Entry(path=path, kind=kind, digest=sha256_of(full), size=info.st_size)
-        return None
+        trimmed = path.rstrip("/")
+        if trimmed in submodules:
+            return Entry(path=trimmed, kind=Kind.SUBMODULE, digest=submodules[trimmed])
+        return None if trimmed != path else entry_at(self.root, path)
 
     def _git(self, *arguments: str) -> Outcome:
-        # A git hook sets GIT_DIR and its like for its children; they would point this at another repository.
-        env: dict[str, str | None] = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-        request = Request(argv=("git", *arguments), cwd=self.root, timeout_s=_GIT_TIMEOUT_S, env=env)
+        # A git hook sets GIT_DIR and its like for its children, which would point this at another repository; none of them
+        # is among the variables that a process inherits.
+        request = Request(
+            argv=("git", *arguments), cwd=self.root, timeout_s=_GIT_TIMEOUT_S,
+            env={"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}, undecodable="surrogateescape",
+        )  # fmt: skip
         try:
-            return self._processes.run(request)
+            outcome = self._processes.run(request)
         except ToolTrouble as error:
             raise ConfigurationError(error.what, advice="Install git, then run again.") from error
+        if outcome.timed_out:
+            raise ToolTrouble(f"git {arguments[0]} was stopped after {_GIT_TIMEOUT_S:.0f} seconds without an end.")
+        return outcome
 
     def _must(self, *arguments: str) -> Outcome:
         outcome = self._git(*arguments)
@@ -95,66 +113,126 @@ class Checkout:
         return outcome
 
 
-def _submodules(listing: str) -> list[tuple[str, str]]:
-    """Path and commit of each submodule in the output of ``git ls-files -z --stage``."""
-    result = []
+def _index(listing: str) -> tuple[dict[str, str], bool]:
+    """What ``git ls-files -z -v --stage`` says: each submodule's commit, and whether any file is kept from git's own eyes.
+
+    The tag before a record is ``H`` for an ordinary file, in lower case when git assumes it unchanged, ``S`` when git leaves it
+    out of the working tree (git-ls-files(1), options ``-t`` and ``-v``).
+    """
+    submodules, hushed = {}, False
     for record in listing.split("\0"):
-        if record.startswith(_SUBMODULE):
-            facts, _, path = record.partition("\t")
-            result.append((path, facts.split()[1]))
-    return result
+        facts, _, path = record.partition("\t")
+        tag, mode, commit, *_ = [*facts.split(), "", "", ""]
+        hushed = hushed or tag == "S" or tag.islower()
+        if mode == _SUBMODULE:
+            submodules[path] = commit
+    return submodules, hushed
 
 
-def lay_out(snapshot: Snapshot, source: Path, trees: Path) -> Path:
+def entry_at(root: Path, path: str) -> Entry | None:
+    """What lies at ``path`` below ``root``; none where there is neither a file nor a link, or only by way of a linked folder.
+
+    Raises:
+        OSError: it is there and can't be read.
+    """
+    full = root / path
+    if _behind_link(root, path):
+        return None
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        info = full.lstat()
+        if stat.S_ISLNK(info.st_mode):
+            target = os.fsencode(os.readlink(full))
+            return Entry(path=path, kind=Kind.LINK, digest=hashlib.sha256(target).hexdigest(), size=len(target))
+        if stat.S_ISREG(info.st_mode):
+            kind = Kind.EXECUTABLE if info.st_mode & stat.S_IXUSR else Kind.FILE
+            return Entry(path=path, kind=kind, digest=sha256_of(full), size=info.st_size)
+    return None
+
+
+def _behind_link(root: Path, path: str) -> bool:
+    """Whether a folder on the way is a link: what lies behind it is another place's content, perhaps outside the checkout."""
+    folder = path.rpartition("/")[0]
+    while folder:
+        if (root / folder).is_symlink():
+            return True
+        folder = folder.rpartition("/")[0]
+    return False
+
+
+def lay_out(snapshot: Snapshot, source: Path, trees: Path, *, alone: bool = False) -> Path:
     """The snapshot's files as a tree below ``trees``, made once for each content.
+
+    Its modes are those that git knows, whatever the working tree's are. ``alone`` says that no other process of this run is at
+    work in the tree: then what an earlier run's stages left in it is cleared away.
 
     Raises:
         StorageTrouble: there is no room, or a file changed between hashing and copying.
     """
     tree = trees / snapshot.digest[:16]
-    if (trees / f"{tree.name}{_COMPLETE}").exists() and not altered(snapshot, tree):
-        return tree
+    complete = trees / f"{tree.name}{_COMPLETE}"
     try:
-        shutil.rmtree(tree, ignore_errors=True)
-        for entry in snapshot.entries:
-            target = tree / entry.path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if entry.kind is Kind.SUBMODULE:
-                target.mkdir(exist_ok=True)
-            else:
-                shutil.copy2(source / entry.path, target, follow_symlinks=False)
+        # The workers of one run begin at the same moment.
+        with (trees / ".lock").open("w", encoding="ascii") as guard:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            if complete.exists() and not altered(snapshot, tree):
+                if not alone or not _strays(snapshot, tree):
+                    return tree
+            complete.unlink(missing_ok=True)
+            _copy(snapshot, source, tree)
+            changed = altered(snapshot, tree)
+            if changed:
+                raise StorageTrouble(
+                    f"{changed[0]} changed while the snapshot was taken.",
+                    advice="Run again when nothing edits the files.",
+                )
+            _forget_others(trees, tree)
+            complete.touch()
     except OSError as error:
         raise StorageTrouble(
             f"The snapshot could not be laid out: {error.strerror or error} ({error.filename}).",
             advice="If files are being edited right now, run again; else free some space.",
         ) from error
-    changed = altered(snapshot, tree)
-    if changed:
-        raise StorageTrouble(
-            f"{changed[0]} changed while the snapshot was taken.", advice="Run again when nothing edits the files."
-        )
-    _forget_others(trees, tree)
-    (trees / f"{tree.name}{_COMPLETE}").touch()
     return tree
 
 
+def _copy(snapshot: Snapshot, source: Path, tree: Path) -> None:
+    shutil.rmtree(tree, ignore_errors=True)
+    tree.mkdir()
+    for entry in snapshot.entries:
+        target = tree / entry.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if entry.kind is Kind.SUBMODULE:
+            target.mkdir(exist_ok=True)
+        else:
+            shutil.copyfile(source / entry.path, target, follow_symlinks=False)
+            if entry.kind in _MODES:
+                target.chmod(_MODES[entry.kind])
+
+
 def altered(snapshot: Snapshot, tree: Path) -> tuple[str, ...]:
-    """The paths whose content in ``tree`` is not what the snapshot says."""
+    """The paths that are in ``tree`` not what the snapshot says: another content, another kind, or gone."""
     changed = []
     for entry in snapshot.entries:
-        path = tree / entry.path
         try:
-            if entry.kind is Kind.LINK:
-                digest = hashlib.sha256(os.readlink(path).encode("utf-8", "surrogateescape")).hexdigest()
-            elif entry.kind is Kind.SUBMODULE:
-                digest = entry.digest
-            else:
-                digest = sha256_of(path)
+            found = entry if entry.kind is Kind.SUBMODULE else entry_at(tree, entry.path)
         except OSError:
-            digest = ""
-        if digest != entry.digest:
+            found = None
+        if found != entry:
             changed.append(entry.path)
     return tuple(changed)
+
+
+def _strays(snapshot: Snapshot, tree: Path) -> bool:
+    """Whether ``tree`` holds anything that the snapshot does not."""
+    folders = {str(parent) for entry in snapshot.entries for parent in Path(entry.path).parents}
+    known = folders | set(snapshot.by_path)
+    return any(path not in known for path in _walk(tree))
+
+
+def _walk(tree: Path) -> Iterator[str]:
+    for folder, names, files in os.walk(tree):
+        for name in (*names, *files):
+            yield os.path.relpath(os.path.join(folder, name), tree)
 
 
 def _forget_others(trees: Path, keep: Path) -> None:

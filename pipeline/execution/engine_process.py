@@ -31,7 +31,7 @@ class EnginePlace:
     """Where our engine lives: ``folder`` for its run-time files and log, its socket, its data, and what else it is
     told.
 
-    ``proc`` and ``release_file`` are the system's own and stand here so that tests can have others.
+    ``proc`` is the system's own and stands here so that tests can have another.
     """
 
     folder: Path
@@ -39,7 +39,6 @@ class EnginePlace:
     data: str = DEFAULT_DATA
     options: tuple[str, ...] = ()
     proc: Path = Path("/proc")
-    release_file: Path = Path("/etc/os-release")
 
     @classmethod
     def standard(cls) -> EnginePlace:
@@ -109,7 +108,7 @@ class EngineProcess:
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
             facts = json.loads(self._place.record.read_text(encoding="utf-8"))
             pid = int(facts["pid"])
-            if facts["boot"] == self._boot() and facts["started"] == self._started(pid) is not None:
+            if facts["boot"] == self._boot() and facts["started"] == (self._started(pid) or "gone"):
                 return pid
         return None
 
@@ -165,7 +164,7 @@ class EngineProcess:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
             give_up = time.monotonic() + wait_s
-            while self._started(pid) == started is not None and time.monotonic() < give_up:
+            while started and self._started(pid) == started and time.monotonic() < give_up:
                 time.sleep(_POLL_S)
             if self._started(pid) != started:
                 return
@@ -184,8 +183,7 @@ class EngineProcess:
         return []
 
     def _started(self, pid: int) -> str | None:
-        """When a process started, in clock ticks since the boot (proc(5), stat, field 22); none for one that has ended.
-        """
+        """When a process started, in clock ticks since the boot (proc(5), stat, field 22); none when it has ended."""
         with contextlib.suppress(ChildProcessError):
             # A child of ours that has ended stays a zombie until somebody waits for it.
             os.waitpid(pid, os.WNOHANG)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -27,13 +28,17 @@ def write_atomically(path: Path, text: str) -> None:
         # mkstemp makes files that only their owner reads; reports are for others too.
         os.chmod(temporary, 0o644)  # nosec B103 - read for all, write for the owner: a report
         os.replace(temporary, path)
+        temporary = ""
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
         raise StorageTrouble(
             f"{path.name} could not be written: {error.strerror or error}.",
             advice=f"Free space in {path.parent} or make it writable, then run again.",
         ) from error
+    finally:
+        # Also when interrupted.
+        if temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
 
 
 def sha256_of(path: Path) -> str:

@@ -23,13 +23,14 @@ from pipeline.core.ports import Outcome, Progress, Request
 from pipeline.errors import ToolTrouble
 
 INHERITED = (
-    "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SYSTEMROOT", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
+    "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SYSTEMROOT",
+    "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT",
     "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
     "UV_CACHE_DIR", "PYENV_ROOT",
     # Where pip finds packages; values may hold credentials, so none is ever printed.
-    "PIP_CONFIG_FILE", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_TRUSTED_HOST", "PIP_CLIENT_CERT",
-    "PIP_PROXY", "PIP_DEFAULT_TIMEOUT", "PIP_TIMEOUT", "PIP_RETRIES", "PIP_KEYRING_PROVIDER", "NETRC",
+    "PIP_CONFIG_FILE", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_TRUSTED_HOST",
+    "PIP_CLIENT_CERT", "PIP_PROXY", "PIP_DEFAULT_TIMEOUT", "PIP_TIMEOUT", "PIP_RETRIES", "PIP_KEYRING_PROVIDER", "NETRC",
 )  # fmt: skip
 """What a stage's process gets of the caller's environment; the rest stays out, so that a run does not depend on it."""
 
@@ -56,24 +57,24 @@ class LocalProcesses:
         """
         started = time.monotonic()
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as given:
-            given.write(request.stdin.encode("utf-8", "surrogateescape"))
-            given.seek(0)
             try:
+                given.write(request.stdin.encode("utf-8", "surrogateescape"))
+                given.seek(0)
                 process = subprocess.Popen(  # nosec B603 - an argument list, no shell
                     request.argv, cwd=request.cwd, env=self._environment(request), stdin=given, stdout=out, stderr=err,
                     start_new_session=True, preexec_fn=_die_with_parent if _LIBC is not None else None,
                 )  # fmt: skip
-            except OSError as error:
-                raise ToolTrouble(
-                    f"{Path(request.argv[0]).name} could not be started: {error.strerror or error}."
-                ) from error
+            except (OSError, ValueError) as error:
+                # ValueError: a null byte or a lone surrogate in what the process is given.
+                why = getattr(error, "strerror", None) or error
+                raise ToolTrouble(f"{Path(request.argv[0]).name} could not be started: {why}.") from error
             try:
                 timed_out = not self._wait(process, request, started)
             finally:
                 # Also after a normal end: what it left running in its group has no business staying.
                 stop_group(process)
             return Outcome(
-                exit_code=process.returncode, stdout=_text(out), stderr=_text(err),
+                exit_code=process.returncode, stdout=_text(out, request.undecodable), stderr=_text(err),
                 duration_s=time.monotonic() - started, timed_out=timed_out,
             )  # fmt: skip
 
@@ -137,15 +138,15 @@ class Companion:
         self._name = Path(argv[0]).name
         self._started = threading.Event()
         self._released = threading.Event()
-        self._error: OSError | None = None
+        self._failures: list[OSError] = []
         self._process: subprocess.Popen[bytes] | None = None
-        # Linux sends the parent-death signal when the *thread* that started the child ends (prctl(2)), and stages may run in
-        # threads: so a thread of its own starts it, and stays.
-        keeper = threading.Thread(target=self._keep, args=(tuple(argv), cwd, log, dict(env)), name=self._name, daemon=True)
-        keeper.start()
+        # Linux sends the parent-death signal when the *thread* that started the child ends (prctl(2)), and stages may
+        # run in threads: so a thread of its own starts it, and stays.
+        arguments = (tuple(argv), cwd, log, dict(env))
+        threading.Thread(target=self._keep, args=arguments, name=self._name, daemon=True).start()
         self._started.wait()
-        if self._error is not None:
-            raise ToolTrouble(f"{self._name} could not be started: {self._error.strerror or self._error}.") from self._error
+        for error in self._failures:
+            raise ToolTrouble(f"{self._name} could not be started: {error.strerror or error}.") from error
 
     @property
     def pid(self) -> int:
@@ -173,7 +174,7 @@ class Companion:
                 )  # fmt: skip
         except OSError as error:
             # Raised again by the constructor, in the thread that asked.
-            self._error = error
+            self._failures.append(error)
         finally:
             self._started.set()
         if self._process is not None:
@@ -181,9 +182,9 @@ class Companion:
 
 
 def process_started(pid: int) -> str:
-    """When the process with this id started, as a text that no other process of this machine has; empty when there is none.
+    """When the process with this id started, as a text; empty when there is no such process.
 
-    A pid alone is not enough to know a process by: ids are used again. Source: proc(5), field 22 of ``/proc/<pid>/stat``.
+    A pid alone does not identify a process: ids are used again. Source: proc(5), field 22 of ``/proc/<pid>/stat``.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -196,7 +197,7 @@ def process_started(pid: int) -> str:
 
 
 def end_process(pid: int, started: str) -> bool:
-    """End the group of a process that an earlier run of ours left, if that very process is still there; whether it was."""
+    """End the group of a process that an earlier run of ours left, if that very one is still there; whether it was."""
     if not started or process_started(pid) != started:
         return False
     _signal_group(pid, signal.SIGKILL)
@@ -213,6 +214,6 @@ def _die_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # type: ignore[union-attr]  # only passed where it is there
 
 
-def _text(file: IO[bytes]) -> str:
+def _text(file: IO[bytes], undecodable: str = "backslashreplace") -> str:
     file.seek(0)
-    return file.read().decode("utf-8", "backslashreplace")
+    return file.read().decode("utf-8", undecodable)

@@ -1,96 +1,70 @@
-"""Installs and starts a container engine, on a machine that has none and where the configuration allows it.
+"""Starts a container engine of ours on a machine where none answers, if need be after installing it; and ends it again.
 
-Only as root, and what is missing is installed on Debian and Ubuntu only. The engine is detached: it stays when the run has ended,
-for the next one, and ``pipeline engine stop`` ends it. Each step is said.
+It is detached: it stays when the run has ended, for the next one, and ``pipeline engine stop`` ends it. Each step is
+said.
 """
 
 from __future__ import annotations
 
 import fcntl
-import os
-import platform
-import shutil
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from pipeline.core.ports import Outcome, ProcessRunner, Progress, Request
 from pipeline.errors import EngineTrouble, StorageTrouble, ToolTrouble
+from pipeline.execution.engine_installation import PROGRAM, SYSTEM_PATH, Machine, advice, install, obstacle
 from pipeline.execution.engine_process import EnginePlace, EngineProcess, answers
-from pipeline.execution.processes import start_detached
 
-PACKAGES = ("docker.io", "docker-registry")
-_INSTALL = f"apt-get update && apt-get install -y --no-install-recommends {PACKAGES[0]}"
-_APT_S = 1200.0
-_LOCK_S = 120
 _READY_S = 60.0
 _AFTER_INSTALL_S = 5.0
 _POLL_S = 0.25
+_SAY_EVERY_S = 2.0
 _TAIL_LINES = 12
 _PASSED_ON = ("HOME", "LANG", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# What dockerd says when a part of the machine does not play along, and what helps: ports are still published without
-# iptables, by docker-proxy; vfs copies where overlay2 would share.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Remedy:
+    """What to try when an engine's last words hold one of ``signs``, and how that is said."""
+
+    signs: tuple[str, ...]
+    options: tuple[str, ...]
+    said: str
+
+
+# Ports are published without iptables too, by docker-proxy; vfs copies where overlay2 would share.
 _REMEDIES = (
-    (
-        ("iptables", "nf_tables", "network controller"),
-        ("--iptables=false", "--ip6tables=false"),
-        "without iptables: its rules can't be set here",
+    _Remedy(
+        signs=("iptables", "nf_tables", "network controller"),
+        options=("--iptables=false", "--ip6tables=false"),
+        said="without iptables, whose rules can't be set here",
     ),
-    (
-        ("overlay", "graphdriver", "storage-driver", "storage driver"),
-        ("--storage-driver=vfs",),
-        "with the slow storage driver vfs: overlay2 does not work here",
+    _Remedy(
+        signs=("overlay", "graphdriver", "storage-driver", "storage driver"),
+        options=("--storage-driver=vfs",),
+        said="with the slow storage driver vfs, because overlay2 does not work here",
     ),
 )
 
 
 class Provisioner:
-    """Installs, starts, stops and describes the engine in a place."""
+    """Installs, starts, stops and describes the engine in a place of a machine."""
 
-    def __init__(
-        self,
-        place: EnginePlace,
-        processes: ProcessRunner,
-        progress: Progress,
-        environ: Mapping[str, str] | None = None,
-        *,
-        find: Callable[[str], str | None] | None = None,
-        launch: Callable[[list[str], Path, Mapping[str, str]], int] = start_detached,
-        user: int | None = None,
-        patience_s: float = _READY_S,
-    ) -> None:
+    def __init__(self, place: EnginePlace, machine: Machine, *, patience_s: float = _READY_S) -> None:
         self._place = place
+        self._machine = machine
         self._process = EngineProcess(place)
-        self._processes = processes
-        self._progress = progress
-        given = {name: value for name, value in (environ or {}).items() if name in _PASSED_ON}
-        self._environ = {**given, "PATH": _SYSTEM_PATH}
-        self._find = find or (lambda name: shutil.which(name, path=_SYSTEM_PATH))
-        self._launch = launch
-        self._user = os.geteuid() if user is None else user
         self._patience_s = patience_s
 
+    @property
     def obstacle(self) -> str:
         """Why no engine can be provisioned here, as a full sentence; empty when one can."""
-        if platform.system() != "Linux":
-            return f"An engine can be provisioned on Linux only, and this is {platform.system()}."
-        if self._user != 0:
-            return "An engine can be provisioned by root only; sudo is never used."
-        if self._find("dockerd") is None and not self._is_debian():
-            return "dockerd is not installed, and it is installed on Debian and Ubuntu only."
-        return ""
+        return obstacle(self._machine)
 
+    @property
     def advice(self) -> str:
-        """The exact command that a person can run instead."""
-        sudo = "" if self._user == 0 else "sudo "
-        allow = ' Or allow it to be done: engine.provision = "auto" (PIPELINE_ENGINE_PROVISION=auto), as root.'
-        if platform.system() != "Linux" or (self._find("dockerd") is None and not self._is_debian()):
-            return "Install and start a Docker engine, or name one with engine.host or DOCKER_HOST."
-        if self._find("dockerd") is None:
-            joined = f"{sudo}{_INSTALL}".replace("&& ", f"&& {sudo}")
-            return f"Run: {joined}.{allow}"
-        return f"Run: {sudo}systemctl start docker (or, without systemd: {sudo}dockerd).{allow}"
+        """The exact command that a person can run instead, as a full sentence."""
+        return advice(self._machine)
 
     def start(self) -> None:
         """Make an engine answer on the place's socket: install what is missing, start it, wait for it.
@@ -109,9 +83,12 @@ class Provisioner:
             fcntl.flock(guard, fcntl.LOCK_EX)
             if answers(self._place.socket):
                 return
-            self._install()
-            if not answers(self._place.socket):
-                self._bring_up()
+            if not self._machine.has_engine:
+                install(self._machine)
+                # Where a service manager is at work the installation has started the engine.
+                if self._wait(_AFTER_INSTALL_S, ours=False):
+                    return
+            self._bring_up()
 
     def stop(self) -> str:
         """End the engine that was started here, and only that; says what was done."""
@@ -126,122 +103,79 @@ class Provisioner:
             return f"No engine of ours is running. On {self._place.socket} an engine {heard}."
         return f"Our engine (pid {pid}) {heard} on {self._place.socket}. Its log is {self._place.log}."
 
-    def _is_debian(self) -> bool:
-        try:
-            text = self._place.release_file.read_text(encoding="utf-8")
-        except OSError:
-            return False
-        fields = dict(line.partition("=")[::2] for line in text.splitlines())
-        words = f"{fields.get('ID', '')} {fields.get('ID_LIKE', '')}".replace('"', "").split()
-        return "debian" in words or "ubuntu" in words
-
-    def _install(self) -> None:
-        if self._find("dockerd") is not None:
-            return
-        self._progress.say("engine: no dockerd is installed; reading Debian's package lists")
-        self._apt("update")
-        self._progress.say(f"engine: installing {' and '.join(PACKAGES)}")
-        outcome = self._apt("install", "-y", "--no-install-recommends", *PACKAGES, fatal=False)
-        if "dpkg --configure -a" in outcome.stderr:
-            self._progress.say("engine: finishing an installation that was interrupted")
-            self._must(self._run("dpkg", "--configure", "-a"), "dpkg --configure -a")
-            outcome = self._apt("install", "-y", "--no-install-recommends", *PACKAGES, fatal=False)
-        self._must(outcome, "apt-get install")
-        if self._find("dockerd") is None:
-            raise EngineTrouble(f"{PACKAGES[0]} was installed, and there is still no dockerd.")
-        # Where a service manager is at work the installation has started the engine.
-        self._wait(_AFTER_INSTALL_S, None)
-
-    def _apt(self, *words: str, fatal: bool = True) -> Outcome:
-        outcome = self._run("apt-get", "-q", "-o", f"DPkg::Lock::Timeout={_LOCK_S}", *words)
-        if fatal:
-            self._must(outcome, f"apt-get {words[0]}")
-        return outcome
-
-    def _run(self, *argv: str) -> Outcome:
-        env: dict[str, str | None] = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C", "PATH": _SYSTEM_PATH}
-        title = f"engine: {argv[0]} is at work"
-        try:
-            return self._processes.run(Request(argv=argv, cwd=Path("/"), timeout_s=_APT_S, env=env, title=title))
-        except ToolTrouble as error:
-            raise EngineTrouble(
-                "No container engine could be installed.", why=error.what, advice=self.advice()
-            ) from error
-
-    def _must(self, outcome: Outcome, what: str) -> None:
-        if outcome.exit_code != 0 or outcome.timed_out:
-            raise EngineTrouble(
-                f"No container engine could be installed: {what} failed.",
-                why=f"It says: {outcome.tail()}",
-                advice=self.advice(),
-            )
-
     def _bring_up(self) -> None:
-        """Start dockerd; when it says that a part of the machine does not play along, once more without that part."""
+        """Start it; when it says that a part of the machine does not play along, once more without that part."""
         other = self._process.other()
         if other is not None:
             raise EngineTrouble(
-                f"A dockerd (pid {other}) is running and does not answer on {self._place.socket}.",
+                f"A {PROGRAM} (pid {other}) is running and does not answer on {self._place.socket}.",
                 advice="Name its address with engine.host or DOCKER_HOST, or stop it.",
             )
-        remedies: tuple[str, ...] = ()
-        while True:
-            said = self._attempt(remedies)
-            if said is None:
-                return
-            found = next(
-                (r for r in _REMEDIES if r[1][0] not in remedies and any(w in said.lower() for w in r[0])), None
-            )
-            if found is None:
+        left = list(_REMEDIES)
+        options: tuple[str, ...] = ()
+        while (said := self._attempt(options)) is not None:
+            remedy = next((r for r in left if any(sign in said.lower() for sign in r.signs)), None)
+            if remedy is None:
                 raise EngineTrouble(
                     "The container engine did not come up.",
-                    why=f"dockerd says:\n{said}",
+                    why=f"{PROGRAM} says:\n{said}",
                     advice=f"Its log is {self._place.log}.",
                 )
-            remedies = (*remedies, *found[1])
-            self._progress.say(f"engine: dockerd ended; starting it {found[2]}")
+            left.remove(remedy)
+            options += remedy.options
+            self._machine.progress.say(f"engine: {PROGRAM} ended; starting it {remedy.said}")
 
-    def _attempt(self, remedies: tuple[str, ...]) -> str | None:
-        """Start dockerd, or take the one of ours that is still coming up; none when it answers, else the end of its
-        log.
+    def _attempt(self, options: tuple[str, ...]) -> str | None:
+        """Start it, or take the one of ours that is still coming up; none when it answers, else the end of its log.
+
+        Raises:
+            EngineTrouble: it runs and does not answer in time; it has been stopped then.
         """
         before = self._place.log.stat().st_size if self._place.log.exists() else 0
-        pid = self._process.pid()
-        if pid is None:
-            self._process.clear_leftovers()
-            self._progress.say("engine: starting dockerd")
-            program = self._find("dockerd") or "dockerd"
-            try:
-                pid = self._launch(self._place.command(program, remedies), self._place.log, self._environ)
-            except ToolTrouble as error:
-                raise EngineTrouble("dockerd could not be started.", why=error.what) from error
-            self._process.remember(pid)
-        if self._wait(self._patience_s, pid):
+        if self._process.pid() is None:
+            self._launch(options)
+        if self._wait(self._patience_s, ours=True):
             return None
-        ended = self._process.pid() is None
         said = self._said(before)
-        if not ended:
+        if self._process.pid() is not None:
             self._process.stop()
             raise EngineTrouble(
                 f"The container engine did not answer within {self._patience_s:.0f} seconds, and was stopped.",
-                why=f"dockerd says:\n{said}",
+                why=f"{PROGRAM} says:\n{said}",
             )
         return said
 
-    def _wait(self, patience_s: float, pid: int | None) -> bool:
-        """Whether the engine answers within ``patience_s``; over at once when the process ``pid`` has ended."""
+    def _launch(self, options: tuple[str, ...]) -> None:
+        self._process.clear_leftovers()
+        self._machine.progress.say(f"engine: starting {PROGRAM}")
+        command = self._place.command(self._machine.find(PROGRAM) or PROGRAM, options)
+        try:
+            pid = self._machine.launch(command, self._place.log, self._environment())
+        except ToolTrouble as error:
+            raise EngineTrouble(f"{PROGRAM} could not be started.", why=error.what) from error
+        self._process.remember(pid)
+
+    def _environment(self) -> Mapping[str, str]:
+        """A daemon that outlives the run gets nothing of the caller's environment but how to reach the network."""
+        given = {name: value for name, value in self._machine.environ.items() if name in _PASSED_ON}
+        return {**given, "PATH": SYSTEM_PATH}
+
+    def _wait(self, patience_s: float, *, ours: bool) -> bool:
+        """Whether an engine answers within ``patience_s``; with ``ours`` over at once when our process has ended."""
         started = last = time.monotonic()
         while not answers(self._place.socket):
             now = time.monotonic()
-            if now - started > patience_s or (pid is not None and self._process.pid() is None):
+            if now - started > patience_s or (ours and self._process.pid() is None):
                 return False
-            if now - last > 2:
-                self._progress.say(f"engine: waiting for dockerd, {now - started:.0f} s so far")
+            if now - last > _SAY_EVERY_S:
+                self._machine.progress.say(f"engine: waiting for {PROGRAM}, {now - started:.0f} s so far")
                 last = now
             time.sleep(_POLL_S)
         return True
 
     def _said(self, offset: int) -> str:
+        if not self._place.log.exists():
+            return "nothing"
         with self._place.log.open("rb") as file:
             file.seek(offset)
             lines = file.read().decode("utf-8", "replace").splitlines()

@@ -16,6 +16,7 @@ import secrets
 import shutil
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -49,8 +50,22 @@ def find_program() -> str:
     return found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Running:
+    """The child, its port, and the process that started it."""
+
+    child: Companion
+    port: int
+    owner: int
+
+    @property
+    def address(self) -> str:
+        """``host:port``."""
+        return f"{LOOPBACK}:{self.port}"
+
+
 class RehearsalRegistry:
-    """A registry on loopback for as long as this object is open. ``storage`` and ``state`` last; ``program`` finds the binary."""
+    """A registry on loopback while this is open; ``storage`` and ``state`` last, ``program`` finds the binary."""
 
     def __init__(
         self,
@@ -66,9 +81,7 @@ class RehearsalRegistry:
         self._clock = clock
         self._progress = progress
         self._program = program
-        self._child: Companion | None = None
-        self._owner = os.getpid()
-        self._port = 0
+        self._running: _Running | None = None
 
     def __enter__(self) -> RehearsalRegistry:
         return self
@@ -90,33 +103,32 @@ class RehearsalRegistry:
             ConfigurationError: ``port`` was asked for and is taken.
             RegistryTrouble: the program is missing, or does not serve.
         """
-        if self._child is not None and self._child.running:
-            return f"{LOOPBACK}:{self._port}"
+        if self._running is not None and self._running.child.running:
+            return self._running.address
         program = self._program()
         self._storage.mkdir(parents=True, exist_ok=True)
         self._state.mkdir(parents=True, exist_ok=True)
         self._end_leftovers()
         for wanted in [port] if port else [self._last_port(), *[0] * _PORTS_TRIED]:
             free = free_port(wanted)
-            if free and self._serves(program, free):
-                break
-        else:
-            if port:
-                raise ConfigurationError(
-                    f"Port {port} of {LOOPBACK} is taken, so the rehearsal registry can't use it.",
-                    advice="Choose another port, or none: then a free one is found.",
-                )
-            raise RegistryTrouble("The rehearsal registry found no free port.", why=self._log_tail())
-        write_atomically(self._state / "port.json", json.dumps({"port": self._port}) + "\n")
-        return f"{LOOPBACK}:{self._port}"
+            running = self._serving(program, free) if free else None
+            if running is not None:
+                write_atomically(self._state / "port.json", json.dumps({"port": running.port}) + "\n")
+                return running.address
+        if port:
+            raise ConfigurationError(
+                f"Port {port} of {LOOPBACK} is taken, so the rehearsal registry can't use it.",
+                advice="Choose another port, or none: then a free one is found.",
+            )
+        raise RegistryTrouble("The rehearsal registry found no free port.", why=self._log_tail())
 
     def close(self) -> None:
         """Stop it. The storage stays."""
-        child, self._child = self._child, None
+        running, self._running = self._running, None
         # A forked copy of this process (and of its exit handlers) does not own the child.
-        if child is not None and os.getpid() == self._owner:
-            self._record(child.pid).unlink(missing_ok=True)
-            child.stop()
+        if running is not None and os.getpid() == running.owner:
+            running.child.stop()
+            self._record(running.child.pid).unlink(missing_ok=True)
             atexit.unregister(self.close)
 
     def serve(self, port: int = 0) -> None:
@@ -131,12 +143,12 @@ class RehearsalRegistry:
             self._progress.say(
                 f"The rehearsal registry serves at http://{self.start(port)}/v2/ until you press Ctrl-C."
             )
-            while self._child is not None and self._child.running:
+            while self._running is not None and self._running.child.running:
                 self._clock.sleep(0.5)
             raise RegistryTrouble("The rehearsal registry ended by itself.", why=self._log_tail())
 
-    def _serves(self, program: str, port: int) -> bool:
-        """Start it on ``port`` and wait until it answers; false when somebody else took the port meanwhile."""
+    def _serving(self, program: str, port: int) -> _Running | None:
+        """Start it on ``port`` and wait until it answers; none when somebody else took the port meanwhile."""
         nonce = secrets.token_hex(8)
         configuration = self._state / "registry.json"
         # JSON is YAML too, so no YAML writer is needed.
@@ -148,20 +160,20 @@ class RehearsalRegistry:
             )
         except ToolTrouble as error:
             raise RegistryTrouble(error.what, advice=f"Mend the installation: {INSTALL_COMMAND}") from error
-        self._child, self._port = child, port
+        self._running = running = _Running(child=child, port=port, owner=os.getpid())
         atexit.register(self.close)
-        self._remember(child.pid, port)
         try:
-            return self._answers(child, port, nonce)
+            self._remember(running)
+            return running if self._answers(running, nonce) else None
         except BaseException:
             self.close()
             raise
 
-    def _answers(self, child: Companion, port: int, nonce: str) -> bool:
+    def _answers(self, running: _Running, nonce: str) -> bool:
         deadline = self._clock.monotonic() + _READY_S
-        while child.running:
+        while running.child.running:
             # The nonce tells it from a stranger that took the port in the moment between.
-            if _nonce_at(port) == nonce:
+            if _nonce_at(running.port) == nonce:
                 return True
             if self._clock.monotonic() > deadline:
                 raise RegistryTrouble(
@@ -193,18 +205,18 @@ class RehearsalRegistry:
     def _record(self, pid: int) -> Path:
         return self._state / f"child-{pid}.json"
 
-    def _remember(self, pid: int, port: int) -> None:
+    def _remember(self, running: _Running) -> None:
         record = {
-            "pid": pid,
-            "started": process_started(pid),
-            "owner": self._owner,
-            "owner_started": process_started(self._owner),
-            "port": port,
+            "pid": running.child.pid,
+            "started": process_started(running.child.pid),
+            "owner": running.owner,
+            "owner_started": process_started(running.owner),
+            "port": running.port,
         }
-        write_atomically(self._record(pid), json.dumps(record, indent=2) + "\n")
+        write_atomically(self._record(running.child.pid), json.dumps(record, indent=2) + "\n")
 
     def _end_leftovers(self) -> None:
-        """End registries whose owner was killed, and forget records of those that have ended; others are left in peace."""
+        """End registries whose owner was killed, and forget records of those that have ended; leave others in peace."""
         for path in self._state.glob("child-*.json"):
             record = _read(path)
             owner, owner_started = record.get("owner"), record.get("owner_started")
@@ -216,7 +228,7 @@ class RehearsalRegistry:
             path.unlink(missing_ok=True)
 
     def _last_port(self) -> int:
-        """The port of the last time: names like ``127.0.0.1:port/name`` in an engine then stay the same from run to run."""
+        """The port of the last time: names like ``127.0.0.1:port/name`` then stay the same from run to run."""
         port = _read(self._state / "port.json").get("port")
         return port if isinstance(port, int) and 1024 <= port <= 65535 else 0
 
@@ -229,7 +241,7 @@ class RehearsalRegistry:
 
 
 def free_port(wanted: int = 0) -> int:
-    """A port of loopback that nobody listens on at this moment: ``wanted`` if it is one, 0 if that is taken; any for 0."""
+    """A port of loopback that nobody listens on now: ``wanted`` if it is one, 0 if that is taken; any for 0."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

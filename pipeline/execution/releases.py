@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pipeline.core.ports import Clock
 from pipeline.core.oci_manifest import is_digest
+from pipeline.core.ports import Clock
 from pipeline.errors import StorageTrouble
 from pipeline.execution.files import write_atomically
 

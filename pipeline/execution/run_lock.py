@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import IO
 
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, StorageTrouble
 
 
 class RunLock:
@@ -28,34 +28,54 @@ class RunLock:
 
         Raises:
             ConfigurationError: another run holds it; the message names its pid.
+            StorageTrouble: the lock file can't be written.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # Opened without truncating: the content belongs to whoever holds the lock.
-        file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+", encoding="utf-8")
+        if self._file is not None:
+            return
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            run_id, pid = _holder(file)
-            if run_id != self._run_id:
-                file.close()
-                raise ConfigurationError(
-                    f"Another run is at work in this checkout (pid {pid or 'unknown'}).",
-                    advice="Wait until it has ended, or use another checkout.",
-                ) from None
-            fcntl.flock(file, fcntl.LOCK_SH)
-        else:
-            file.truncate(0)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Opened without truncating: the content belongs to whoever holds the lock.
+            file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+", encoding="utf-8")
+            with contextlib.ExitStack() as undo:
+                undo.callback(file.close)
+                self._take(file)
+                undo.pop_all()
+        except OSError as error:
+            raise StorageTrouble(
+                f"The lock of the run could not be taken: {error.strerror or error}.",
+                advice=f"Free space in {self._path.parent} or make it writable, then run again.",
+            ) from error
+        self._file = file
+
+    def _take(self, file: IO[str]) -> None:
+        if _alone(file):
+            file.seek(0)
+            file.truncate()
             file.write(f"{self._run_id} {os.getpid()}\n")
             file.flush()
-            # Shared from here on, so that the same run's other processes can join; strangers ask for it exclusively.
-            fcntl.flock(file, fcntl.LOCK_SH)
-        self._file = file
+        # Shared from here on, so that the same run's other processes can join; strangers ask for it exclusively. Where it was
+        # not ours alone this waits until its holder has written its name, which takes a moment.
+        fcntl.flock(file, fcntl.LOCK_SH)
+        run_id, pid = _holder(file)
+        if run_id != self._run_id:
+            raise ConfigurationError(
+                f"Another run is at work in this checkout (pid {pid or 'unknown'}).",
+                advice="Wait until it has ended, or use another checkout.",
+            )
 
     def release(self) -> None:
         """Give the lock back."""
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _alone(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _holder(file: IO[str]) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +12,7 @@ import msgspec
 
 from pipeline.core.run_record import RunRecord
 from pipeline.core.stage import Artifact, StageResult
+from pipeline.errors import StorageTrouble
 from pipeline.execution.files import sha256_of, write_atomically
 
 
@@ -39,10 +41,23 @@ class ResultStore:
         return self.reports / "stages" / name
 
     def fresh_raw(self, name: str) -> Path:
-        """An empty folder for the stage's raw outputs."""
+        """An empty folder for the stage's raw outputs.
+
+        Raises:
+            StorageTrouble: it can't be made, or what an earlier run left there can't be removed.
+        """
         raw = self.stage_folder(name) / "raw"
-        shutil.rmtree(raw, ignore_errors=True)
-        raw.mkdir(parents=True, exist_ok=True)
+        try:
+            if raw.is_symlink() or raw.is_file():
+                raw.unlink()
+            elif raw.exists():
+                shutil.rmtree(raw)
+            raw.mkdir(parents=True)
+        except OSError as error:
+            raise StorageTrouble(
+                f"The folder for the raw outputs of {name} could not be emptied: {error.strerror or error}.",
+                advice=f"Remove {raw} or make it writable, then run again.",
+            ) from error
         return raw
 
     def write(self, result: StageResult) -> StageResult:
@@ -68,20 +83,21 @@ class ResultStore:
 
     def write_record(self, record: RunRecord) -> None:
         """Remember what the current run is about."""
-        write_atomically(self._state / "run.json", msgspec.json.encode(record).decode())
+        # ASCII, so that a name that is not UTF-8 (a branch's, a user's) can be written at all.
+        write_atomically(self._state / "run.json", json.dumps(msgspec.to_builtins(record)))
 
     def read_record(self) -> RunRecord | None:
         """The current run's record, or none."""
         path = self._state / "run.json"
         try:
-            return msgspec.json.decode(path.read_bytes(), type=RunRecord)
-        except (FileNotFoundError, msgspec.MsgspecError):
-            # A record of another version of ours is as good as none: the run writes its own.
+            return msgspec.convert(json.loads(path.read_bytes()), RunRecord)
+        except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+            # Damaged, or not there. A record of another version of ours is as good as none: the run writes its own.
             return None
 
     def _load(self, path: Path) -> StageResult | None:
         try:
-            return self._decode(path.read_text(encoding="utf-8"))
+            return self._decode(path.read_text(encoding="utf-8", errors="replace"))
         except (FileNotFoundError, NotADirectoryError):
             return None
 

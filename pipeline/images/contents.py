@@ -11,9 +11,9 @@ import hashlib
 import json
 import re
 import tarfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import IO, Any, BinaryIO
+from typing import IO, BinaryIO
 
 from pipeline.errors import EngineTrouble
 
@@ -47,8 +47,7 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageContents:
-    """The files by path (without a leading slash), the paths of all folders, and the size of each layer's tar in bytes.
-    """
+    """The files by path (without a leading slash), the paths of all folders, each layer's size as a tar in bytes."""
 
     files: Mapping[str, ImageFile]
     folders: frozenset[str]
@@ -109,10 +108,10 @@ def _merge(layer: tarfile.TarFile, files: dict[str, ImageFile], folders: set[str
     for _, path in members:
         folder, _, name = path.rpartition("/")
         if name == _OPAQUE:
-            _forget(files, folders, lambda found, folder=folder: _below(found, folder))
+            _forget(files, folders, folder, whole=False)
         elif name.startswith(_WHITEOUT):
             gone = f"{folder}/{name.removeprefix(_WHITEOUT)}".lstrip("/")
-            _forget(files, folders, lambda found, gone=gone: found == gone or _below(found, gone))
+            _forget(files, folders, gone, whole=True)
     for member, path in members:
         if path.rpartition("/")[2].startswith(_WHITEOUT):
             continue
@@ -161,15 +160,12 @@ def _clean(name: str) -> str:
     return name.removeprefix("./").strip("/")
 
 
-def _below(path: str, folder: str) -> bool:
-    return path.startswith(f"{folder}/") if folder else True
+def _forget(files: dict[str, ImageFile], folders: set[str], gone: str, *, whole: bool) -> None:
+    """Forget what is below ``gone``, and with ``whole`` that itself."""
 
+    def is_gone(path: str) -> bool:
+        return not gone or path.startswith(f"{gone}/") or (whole and path == gone)
 
-def _forget(files: dict[str, ImageFile], folders: set[str], gone: Callable[[str], bool]) -> None:
-    for path in _those(files, gone):
+    for path in [path for path in files if is_gone(path)]:
         del files[path]
-    folders.difference_update(_those(folders, gone))
-
-
-def _those(paths: Iterable[Any], wanted: Callable[[str], bool]) -> list[str]:
-    return [path for path in paths if wanted(path)]
+    folders.difference_update({path for path in folders if is_gone(path)})

@@ -11,7 +11,7 @@ from pipeline.core.bases import BUILDER_ARGUMENT, RUNTIME_ARGUMENT, BaseSet
 from pipeline.core.containers import BuildFault, BuildRequest, ContainerEngine, Image
 from pipeline.core.evidence import Evidence
 from pipeline.core.lock import Pin, parse_lock
-from pipeline.core.snapshot import Snapshot
+from pipeline.core.snapshot import Entry, Snapshot
 from pipeline.core.stage import Examination, Metric, NotChecked, StageResult, Tool
 from pipeline.errors import ConfigurationError, EngineTrouble
 from pipeline.images.contents import ImageContents, read_contents
@@ -69,67 +69,91 @@ class BuildStage:
         pins = _pins(context)
         engine = context.ports.engine()
         bases = _bases(context, engine)
-        target = Target(
-            python=context.settings.build.python, architecture=bases.architecture if bases else engine.architecture
-        )
-        applying = tuple(pin for pin in pins if pin.applies(target.markers))
+        architecture = bases.architecture if bases else engine.architecture
+        target = Target(python=context.settings.build.python, architecture=architecture)
         rules = _text(context, IGNORE_FILE)
         entries = admitted(context.snapshot, rules, context.settings.build.dockerfile)
         tar = context.scratch / "context.tar"
-        write_context(tar, context.tree, entries, ensure_wheels(context, pins, target), context.snapshot.committed)
+        wheels = ensure_wheels(context, pins, target)
+        write_context(tar, context.tree, entries, wheels, context.snapshot.committed)
         image = _build(context, engine, tar, bases)
-        contents = _contents(context, engine, image)
-        tests = context.settings.test.paths
-        files, must_stay_out = project_parts(context.snapshot, entries, context.settings.project.service, tests)
-        parts = Parts(
-            service=context.settings.project.service,
-            files=files,
-            tests=must_stay_out,
-            pins=applying,
-            base_packages=bases.packages if bases else (),
-            may_also_hold=frozenset({_canonical(context.settings.project.name)}) if bases else None,
+        built = Built(
+            image=image,
+            contents=_contents(context, engine, image),
+            parts=_parts(context, entries, tuple(pin for pin in pins if pin.applies(target.markers)), bases),
+            bases=bases,
+            tag=image_tag(context),
         )
-        _keep(context, image, contents, bases)
-        return assess(context, engine, image, contents, parts, bases)
+        _keep(context, built)
+        tool = Tool(name=engine.name, version=engine.version)
+        return assess(built, tool, max_size_mb=context.settings.build.max_size_mb)
 
 
-def assess(
-    context: Context,
-    engine: ContainerEngine,
-    image: Image,
-    contents: ImageContents,
-    parts: Parts,
-    bases: BaseSet | None,
-) -> Examination:
-    """What the image's configuration and files amount to."""
-    found = find(parts, contents)
-    debian = contents.debian_packages()
-    base = f"locked Debian {bases.release}" if bases else "as the recipe names it"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """An image, what is in it, what should be, and what it was built on; ``bases`` is none where the recipe names its
+    own.
+    """
+
+    image: Image
+    contents: ImageContents
+    parts: Parts
+    bases: BaseSet | None
+    tag: str
+
+    @property
+    def base(self) -> str:
+        """The base in a few words."""
+        return f"locked Debian {self.bases.release}" if self.bases else "what the recipe names"
+
+
+def assess(built: Built, tool: Tool, *, max_size_mb: float | None) -> Examination:
+    """What the image's configuration and files amount to; ``max_size_mb`` is in 10^6 bytes."""
+    image, bases = built.image, built.bases
+    found = find(built.parts, built.contents)
+    debian = built.contents.debian_packages()
     metrics: dict[str, Metric] = {
         "image_id": image.id,
         "manifest_digest": "",
         "size_bytes": image.size_bytes,
-        "tag": image_tag(context),
+        "tag": built.tag,
         "layers": len(image.diff_ids) or len(image.layers),
-        "base": base,
+        "base": built.base,
         "base_lock": bases.lock_digest if bases else "",
         "base_packages": len(debian),
-        "python_packages": len(contents.python_packages()),
+        "python_packages": len(built.contents.python_packages()),
     }
     lock = f", lock {bases.lock_digest[:_DIGITS]}" if bases else ""
     return Examination(
-        evidence=Evidence.of("parts of the image", expected=parts.expected, checked=found.checked, controls=controls()),
+        evidence=Evidence.of(
+            "parts of the image", expected=built.parts.expected, checked=found.checked, controls=controls()
+        ),
         gates=(
-            *image_gates(image, contents, max_size_mb=context.settings.build.max_size_mb),
+            *image_gates(image, built.contents, max_size_mb=max_size_mb),
             *content_gates(found.strangers),
         ),
-        tools=(Tool(name=engine.name, version=engine.version),),
+        tools=(tool,),
         metrics=metrics,
         notes=(
             f"Image {image.id}, {image.size_bytes / 1e6:.1f} MB in {metrics['layers']} layers.",
-            f"Its base is {base} with {len(debian)} Debian packages{lock}: {_sentence(debian)}.",
+            f"Its base is {built.base} with {len(debian)} Debian packages{lock}: {_sentence(debian)}.",
         ),
         not_checked=_not_checked(found, bases),
+    )
+
+
+def _parts(context: Context, entries: tuple[Entry, ...], pins: tuple[Pin, ...], bases: BaseSet | None) -> Parts:
+    """What the image should be made of."""
+    service = context.settings.project.service
+    files, tests = project_parts(context.snapshot, entries, service, context.settings.test.paths)
+    itself = re.sub(r"[-_.]+", "-", context.settings.project.name).lower()
+    return Parts(
+        service=service,
+        files=files,
+        tests=tests,
+        pins=pins,
+        base_packages=bases.packages if bases else (),
+        may_also_hold=frozenset({itself}) if bases else None,
     )
 
 
@@ -151,7 +175,8 @@ def _bases(context: Context, engine: ContainerEngine) -> BaseSet | None:
     if RUNTIME_ARGUMENT not in _declared(context):
         raise ConfigurationError(
             f"{settings.dockerfile} has no 'ARG {RUNTIME_ARGUMENT}', so it can't be built on the locked base.",
-            advice=f"Begin it with 'ARG {RUNTIME_ARGUMENT}=…' and 'FROM ${{{RUNTIME_ARGUMENT}}}', or set build.base to \"dockerfile\".",
+            advice=f"Begin it with 'ARG {RUNTIME_ARGUMENT}=…' and 'FROM ${{{RUNTIME_ARGUMENT}}}', "
+            'or set build.base to "dockerfile".',
         )
     bases = context.ports.bases.ensure(engine, context.ports.progress)
     if bases.python != settings.python:
@@ -207,13 +232,13 @@ def _contents(context: Context, engine: ContainerEngine, image: Image) -> ImageC
     return contents
 
 
-def _keep(context: Context, image: Image, contents: ImageContents, bases: BaseSet | None) -> None:
-    described = {**asdict(image), "tag": image_tag(context), "layer_tar_bytes": contents.layer_sizes}
+def _keep(context: Context, built: Built) -> None:
+    described = {**asdict(built.image), "tag": built.tag, "layer_tar_bytes": built.contents.layer_sizes}
     context.keep("image.json", json.dumps(described, indent=2, sort_keys=True, default=str) + "\n")
     packages = {
-        "base_lock": bases.lock_digest if bases else "",
-        "debian": [{"name": name, "version": version} for name, version in contents.debian_packages()],
-        "python": [{"name": name, "version": version} for name, version in contents.python_packages()],
+        "base_lock": built.bases.lock_digest if built.bases else "",
+        "debian": [{"name": name, "version": version} for name, version in built.contents.debian_packages()],
+        "python": [{"name": name, "version": version} for name, version in built.contents.python_packages()],
     }
     context.keep("packages.json", json.dumps(packages, indent=2) + "\n")
 
@@ -231,10 +256,6 @@ def _not_checked(found: Found, bases: BaseSet | None) -> tuple[NotChecked, ...]:
 
 def _sentence(packages: tuple[tuple[str, str], ...]) -> str:
     return ", ".join(f"{name} {version}" for name, version in packages) or "it has no records of Debian packages"
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _text(context: Context, path: str) -> str:

@@ -1,4 +1,4 @@
-"""``canary``: the candidate beside a fresh container of the current release, under the same requests at the same time."""
+"""``canary``: the candidate beside a fresh container of the current release, under the same requests."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _LEAST_TOLERANCE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class CanaryStage:
-    """Unit of work: samples. Expected: the planned requests by side and endpoint. Checked: those that were answered or failed."""
+    """Unit of work: samples. Expected: the planned requests. Checked: those that were sent, answered or not."""
 
     name: str = "canary"
     summary: str = "Compare the image with the current release, side by side; or judge a live one: -- --url URL."
@@ -71,7 +71,7 @@ class CanaryStage:
             )
         if canary.tolerance < _LEAST_TOLERANCE:
             raise ConfigurationError(
-                f"canary.tolerance is {canary.tolerance:g}, and no measurement can prove that there is no difference at all.",
+                f"canary.tolerance is {canary.tolerance:g}, and no measurement can prove two to be equal.",
                 advice=f"Set it to {_LEAST_TOLERANCE} or more.",
             )
         if canary.max_error_rate > _MOST_ERRORS:
@@ -81,13 +81,13 @@ class CanaryStage:
             )
 
     def still_holds(self, context: Context, result: StageResult) -> bool:
-        """A comparison holds for the image that it was made with; a look at a live deployment says nothing of this snapshot."""
+        """A comparison holds for the image that it was made with; a live deployment says nothing of this snapshot."""
         build = context.results.get("build")
         image = build.metrics.get("image_id") if build is not None else None
         return image is not None and result.metrics.get("image_id") == image and result.metrics.get("mode") != LIVE
 
     def run(self, context: Context) -> Examination:
-        """Judge a live deployment, or the built image beside the release, or by absolute limits when there is no release."""
+        """Judge a live deployment, or the built image beside the release, or by absolute limits when there is none."""
         self.check_settings(context.settings, context.snapshot)
         url = live_url(context.arguments)
         if url:
@@ -111,10 +111,10 @@ def _first_release(context: Context, image: str) -> Examination:
 
 
 def _beside(context: Context, image: str, release: str) -> Examination:
-    engine, registry = context.ports.engine(), context.ports.registries().open()
     digest = release.partition("@")[2]
     context.ports.progress.say(f"pulling the current release {digest[:19]}")
-    released = engine.pull(release, registry.credentials, timeout_s=context.settings.push.timeout_s)
+    credentials = context.ports.registries().open().credentials
+    released = context.ports.engine().pull(release, credentials, timeout_s=context.settings.push.timeout_s)
     rules = comparison(context.settings)
     with _release_serving(context, released) as old, serving(context, image, CANDIDATE) as new:
         targets = {CANDIDATE: new.base_url, RELEASE: old.base_url}
@@ -124,13 +124,14 @@ def _beside(context: Context, image: str, release: str) -> Examination:
             context.keep(f"{RELEASE}.log", old.logs())
     examination, checks = assess(measurement, rules)
     keep(context, measurement, checks, {"mode": COMPARISON, "rules": asdict(rules)})
-    same = " Both are the same image." if released == image else ""
-    note = (
-        f"Compared with the current release {digest[:19]}, "
-        f"{len(measurement.planned) // 2} requests to each side in {measurement.rounds} rounds.{same}"
+    note = f"Compared with the current release {digest[:19]}, {len(measurement.planned) // 2} requests to each side."
+    if released == image:
+        note += " Both are the same image."
+    return replace(
+        examination,
+        metrics={**examination.metrics, "release": digest, "release_image_id": released},
+        notes=(note,),
     )
-    metrics = {**examination.metrics, "release": digest, "release_image_id": released}
-    return replace(examination, metrics=metrics, notes=(note,))
 
 
 @contextlib.contextmanager
@@ -179,7 +180,7 @@ def assess(measurement: Measurement, rules: Comparison) -> tuple[Examination, tu
 
 
 def comparison_controls(release: Side, rules: Comparison) -> tuple[Control, ...]:
-    """The judge must object to the release's own samples when they are twice as slow, and when a third of them fails."""
+    """The judge must object to the release's own samples made twice as slow, and with a third of them failing."""
     return (
         control("release at half its speed", "latency", release, compare(release, slowed(release, 2.0), rules)),
         control("failing third of the requests", "errors", release, compare(release, failing(release), rules)),

@@ -44,7 +44,7 @@ def limits_of(settings: Canary) -> Limits:
 
 
 def limit_controls(seen: Side, limits: Limits) -> tuple[Control, ...]:
-    """The judge must object to these very samples when they are made slower than the limit, and when a third of them fails."""
+    """The judge must object to these very samples made slower than the limit, and with a third of them failing."""
     p95 = [quantile(one.latencies_ms, 0.95) for one in seen.values() if one.latencies_ms]
     factor = 2 * limits.max_p95_ms / min(p95) if p95 and min(p95) > 0 else 1.0
     slow = compare_with_limits(slowed(seen, factor), limits)
@@ -81,7 +81,8 @@ def examine_live(context: Context, url: str) -> Examination:
         doubts=(*measured.doubts, *_test_doubts(ran)),
         metrics={**measured.metrics, "mode": LIVE, "url": url, "tests": ran.count},
         notes=(
-            f"The live deployment at {url} was judged by {ran.count} tests and absolute limits, not this snapshot's image.",
+            f"The live deployment at {url} was judged by {ran.count} tests and absolute limits; "
+            "this says nothing of this snapshot's image.",
         ),
     )
     return context.with_tools(examination, tools, "pytest")

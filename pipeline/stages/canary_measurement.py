@@ -1,17 +1,17 @@
-"""Measuring for the canary: rounds of planned requests, what is kept of them, and what the judge's checks mean for a stage."""
+"""Measuring for the canary: rounds of requests, what is kept of them, and what the judge's checks mean for a stage."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from pipeline.core.canary_judge import Check, Outcome
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.gate import Gate, check_gate
 from pipeline.core.stage import Metric
 from pipeline.core.statistics import quantile
-from pipeline.core.traffic import PlannedRequest, Sample, interleaved, parse_endpoint
+from pipeline.core.traffic import Load, PlannedRequest, Sample, interleaved, parse_endpoint
 from pipeline.stages.context import Context
 
 UNIT = "samples"
@@ -55,34 +55,25 @@ def measure(
     """Send rounds of requests to the sides in ``targets`` until ``settled`` says that the samples so far are enough."""
     settings, clock = context.settings.canary, context.ports.clock
     endpoints = tuple(parse_endpoint(text) for text in settings.paths)
+    warm_up = round(settings.requests * _WARM_UP_SHARE)
+    load = Load(each=settings.requests, warm_up=warm_up, rate=settings.rate, seed=context.snapshot.digest[:16])
     deadline = clock.monotonic() + settings.timeout_s
-    seed = context.snapshot.digest[:16]
-    planned: tuple[PlannedRequest, ...] = ()
-    samples: tuple[Sample, ...] = ()
-    for number in range(1, rounds + 1):
-        plan = interleaved(
-            tuple(targets),
-            endpoints,
-            each=settings.requests,
-            warm_up=round(settings.requests * _WARM_UP_SHARE) if number == 1 else 0,
-            rate=settings.rate,
-            seed=seed,
-            number=number,
-        )
+    done = Measurement(seed=load.seed)
+    while done.rounds < rounds and not (done.rounds and settled(done.samples)):
+        plan = interleaved(tuple(targets), endpoints, load, number=done.rounds + 1)
         left = deadline - clock.monotonic()
-        if left <= 0:
+        seconds = len(plan.requests) / load.rate
+        context.ports.progress.say(f"sending {len(plan.requests)} requests in about {seconds:.0f} s")
+        # A round for which no time is left is planned all the same: its requests are then missing in the evidence.
+        sent = context.ports.traffic.send(plan, targets, each_s=_ANSWER_S, all_s=left) if left > 0 else ()
+        done = replace(done, planned=done.planned + plan.judged, samples=done.samples + sent, rounds=done.rounds + 1)
+        if len(sent) < len(plan.requests):
             break
-        seconds = len(plan.requests) / settings.rate
-        context.ports.progress.say(f"sending {len(plan.requests)} requests in about {seconds:.0f} s (round {number})")
-        planned += plan.judged
-        samples += context.ports.traffic.send(plan, targets, each_s=_ANSWER_S, all_s=left)
-        if settled(samples):
-            break
-    return Measurement(planned=planned, samples=samples, rounds=number, seed=seed)
+    return done
 
 
 def keep(context: Context, measurement: Measurement, checks: Iterable[Check], judged: Mapping[str, object]) -> None:
-    """Keep every number: ``samples.json`` (columns and rows) and ``judge.json`` (the rules, and each check with its numbers)."""
+    """Keep every number: ``samples.json`` (columns, rows) and ``judge.json`` (the rules, the checks, their numbers)."""
     rows = [
         [s.request.name, s.request.warm_up, round(s.at_s, 4), round(s.latency_ms, 4), s.status, s.error]
         for s in measurement.samples

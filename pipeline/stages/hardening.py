@@ -139,7 +139,8 @@ def control(answer: Answer) -> Control:
     loose = copy.deepcopy(dict(answer))
     loose["Config"]["User"] = "0:0"
     loose["Mounts"] = [{"Type": "bind", "Source": "/var/run/docker.sock"}]
-    loose["NetworkSettings"]["Ports"] = {"1/tcp": [{"HostIp": "0.0.0.0", "HostPort": "1"}]}  # nosec B104 - a planted fault
+    # Planted faults and places in a container, not on this machine, which is what bandit takes them for.
+    loose["NetworkSettings"]["Ports"] = {"1/tcp": [{"HostIp": "0.0.0.0", "HostPort": "1"}]}  # nosec B104
     loose["HostConfig"].update(
         ReadonlyRootfs=False,
         CapDrop=None,
@@ -153,8 +154,8 @@ def control(answer: Answer) -> Control:
         PidsLimit=None,
         NetworkMode="host",
         Devices=[{"PathOnHost": "/dev/mem"}],
-        Tmpfs={"/tmp": "rw"},
-        RestartPolicy={"Name": "always"},  # nosec B108 - in the container
+        Tmpfs={"/tmp": "rw"},  # nosec B108
+        RestartPolicy={"Name": "always"},
     )
     caught = not any(found.holds for found in restrictions(loose))
     return Control(tool="the hardening check", planted="container without any restriction", caught=caught)

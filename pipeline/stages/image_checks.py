@@ -21,8 +21,8 @@ _SECRET_NAME = re.compile(
 # The public key with which Python's own images verify their sources.
 _PUBLIC_NAMES = frozenset({"GPG_KEY"})
 _CREDENTIAL_FILE = re.compile(
-    r"(^|/)(\.env(\.(?!example$|sample$|template$|dist$)[^/]*)?|id_(rsa|dsa|ecdsa|ed25519)|\.netrc|\.pypirc|\.git-credentials"
-    r"|\.docker/config\.json|\.aws/credentials|\.kube/config)$"
+    r"(^|/)(\.env(\.(?!example$|sample$|template$|dist$)[^/]*)?|id_(rsa|dsa|ecdsa|ed25519)|\.netrc|\.pypirc"
+    r"|\.git-credentials|\.docker/config\.json|\.aws/credentials|\.kube/config)$"
 )
 _HISTORY_FOLDER = re.compile(r"(^|/)\.(git|hg|svn)$")
 

@@ -106,8 +106,7 @@ def _is_held(entry: Entry, place: str, by_name: dict[str, list[ImageFile]]) -> b
 
 
 def _is_altered(entry: Entry, by_name: dict[str, list[ImageFile]]) -> bool:
-    """Whether a file lies at this very place below some folder of the image, and none such has the snapshot's content.
-    """
+    """Whether a file lies at this place below some folder of the image, and none such has the snapshot's content."""
     place = entry.path.removeprefix("src/")
     there = [f for f in by_name[entry.path.rpartition("/")[2]] if f"/{f.path}".endswith(f"/{place}") and f.sha256]
     return "/" in place and bool(there) and all(file.sha256 != entry.digest for file in there)

@@ -27,7 +27,7 @@ _REPOSITORY = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__
 
 @dataclass(frozen=True, slots=True)
 class PushStage:
-    """Unit of work: the manifest, its blobs and its tags. Expected: what the manifest and the settings name. Checked: read back.
+    """Unit of work: blobs and tags. Expected: what the manifest and the settings name. Checked: what was read back.
 
     ``needs`` are all other required stages; the composition names them.
     """
@@ -38,7 +38,7 @@ class PushStage:
     tags: tuple[str, ...] = ("container",)
 
     def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
-        """Raises ConfigurationError for an impossible address, and for a dirty tree that would go to a real registry."""
+        """Raises ConfigurationError for an impossible address, and for a dirty tree that would go to a real one."""
         check_address(settings.push)
         if settings.push.registry and snapshot.dirty:
             raise ConfigurationError(
@@ -165,7 +165,7 @@ def moved(registry: Registry, tag: str, manifest: Manifest) -> bool:
 
 
 def _same_configuration(manifest: Manifest, content: ImageContent, image: str) -> Gate:
-    """An engine's image id is the digest of the configuration, or, where it stores images as a registry does, of the manifest."""
+    """An image id is the configuration's digest, or, in an engine that stores what registries do, the manifest's."""
     same = image in (content.configuration.digest, manifest.digest)
     return check_gate(
         same, what="image that the manifest in the registry names", allowed=image, found=content.configuration.digest

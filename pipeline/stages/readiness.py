@@ -1,4 +1,4 @@
-"""Asking a container over HTTP: until it is ready, and for what it must not have."""
+"""Waiting for a container: until it answers as ready, has ended, or its time is up."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.core.containers import Container, ContainerEnded, ContainerState
 from pipeline.core.ports import Clock, Progress
 from pipeline.errors import EngineTrouble
 
-_ASK_S = 5.0
+_ANSWER_S = 5.0
 _PAUSE_S = 0.1
 _OK = 200
 
@@ -25,14 +25,14 @@ class Readiness:
 
 
 def wait_until_ready(container: Container, path: str, timeout_s: float, clock: Clock, progress: Progress) -> Readiness:
-    """Ask for ``path`` until the answer is 200; at once over when the container has ended.
+    """Ask for ``path`` until the answer is 200; over at once when the container has ended.
 
     Raises:
         EngineTrouble: by its own health check it is well, and its port can't be reached from here.
     """
     started = clock.monotonic()
     progress.say("waiting until the container is ready")
-    last = "no answer"
+    last = 0
     while True:
         state = container.state()
         after = clock.monotonic() - started
@@ -45,17 +45,25 @@ def wait_until_ready(container: Container, path: str, timeout_s: float, clock: C
         after = clock.monotonic() - started
         if status == _OK:
             return Readiness(ready=True, after_s=after, found=f"{after:.1f} s")
-        last = f"status {status}" if status else last
+        last = status or last
         if after >= timeout_s:
             break
         clock.sleep(_PAUSE_S)
-    if last == "no answer" and state.health == "healthy":
+    if not last and state.health == "healthy":
         raise EngineTrouble(
             f"The container is healthy by its own check, and {container.base_url} does not answer.",
             why="The port that the engine published is not within reach of this machine.",
             advice="Does the engine run on another machine or outside of this container?",
         )
-    return Readiness(ready=False, after_s=after, found=f"{last} from {path} within {timeout_s:g} s")
+    answer = f"status {last}" if last else "no answer"
+    found = f"{answer} from {path} within {timeout_s:g} s"
+    return Readiness(ready=False, after_s=after, found=found)
+
+
+def ending(state: ContainerState) -> str:
+    """How a container ended, in words."""
+    memory = ", out of memory" if state.out_of_memory else ""
+    return f"with exit code {state.exit_code}{memory}"
 
 
 def get(url: str) -> int:
@@ -63,13 +71,7 @@ def get(url: str) -> int:
     with requests.Session() as session:
         session.trust_env = False
         try:
-            with session.get(url, timeout=_ASK_S, allow_redirects=False) as response:
+            with session.get(url, timeout=_ANSWER_S, allow_redirects=False) as response:
                 return response.status_code
         except requests.RequestException:
             return 0
-
-
-def ending(state: ContainerState) -> str:
-    """How a container ended, in words."""
-    memory = ", out of memory" if state.out_of_memory else ""
-    return f"with exit code {state.exit_code}{memory}"

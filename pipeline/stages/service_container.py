@@ -6,31 +6,34 @@ import contextlib
 import secrets
 from collections.abc import Iterator
 
-from pipeline.core.containers import Container, ContainerEnded, ContainerRequest
+from pipeline.core.containers import Container, ContainerRequest
 from pipeline.core.stage import Status
 from pipeline.errors import CouldNotTell, EngineTrouble, TargetFault
 from pipeline.stages.context import Context
+from pipeline.stages.readiness import wait_until_ready
 
-_POLL_S = 0.05
-_ANSWER_S = 5.0
 _LOG_TAIL = 2000
 
 
 @contextlib.contextmanager
 def serving(context: Context, image: str, role: str) -> Iterator[Container]:
-    """A fresh container of ``image`` under the settings of smoke, once it is ready; removed in the end. ``role`` names it.
+    """A fresh container of ``image`` under the settings of smoke, once it is ready; ``role`` names it.
 
     Raises:
         TargetFault: it ended, or was not ready in time. Its log is kept as ``<role>.log``.
         EngineTrouble: the engine did not do its part.
     """
-    container = context.ports.engine().start(_request(context, image, role))
+    smoke, ports = context.settings.smoke, context.ports
+    container = ports.engine().start(container_request(context, image, role))
     try:
-        try:
-            _wait_until_ready(context, container, role)
-        except TargetFault:
-            context.keep(f"{role}.log", container.logs())
-            raise
+        readiness = wait_until_ready(container, smoke.ready_path, smoke.ready_timeout_s, ports.clock, ports.progress)
+        if not readiness.ready:
+            log = container.logs()
+            context.keep(f"{role}.log", log)
+            raise TargetFault(
+                f"The {role} container did not become ready: {readiness.found}.",
+                why=f"Its log ends with: {log[-_LOG_TAIL:].strip()}" if log.strip() else "Its log is empty.",
+            )
         yield container
     finally:
         container.remove()
@@ -63,42 +66,20 @@ def image_under_test(context: Context) -> str:
     return image
 
 
-def _request(context: Context, image: str, role: str) -> ContainerRequest:
-    smoke = context.settings.smoke
-    random_values = {name: secrets.token_urlsafe(32) for name in smoke.random_keys}
-    for value in random_values.values():
+def container_request(context: Context, image: str, role: str) -> ContainerRequest:
+    """A hardened container of ``image`` as the settings of smoke have it, with random keys of its own; it is ours."""
+    smoke, ownership = context.settings.smoke, context.ports.ownership
+    keys = {name: secrets.token_urlsafe(32) for name in smoke.random_keys}
+    for value in keys.values():
         context.ports.redact.also(value)
     return ContainerRequest(
         image=image,
-        name=f"pipeline-{role}-{secrets.token_hex(4)}",
+        name=f"pipeline-{ownership.checkout[:8]}-{role}-{secrets.token_hex(4)}",
         port=smoke.port,
         environment=smoke.environment,
-        secrets=random_values,
+        secrets=keys,
         memory_mb=smoke.memory_mb,
         cpus=smoke.cpus,
         pids=smoke.pids,
-        labels=context.ports.ownership.labels,
-    )
-
-
-def _wait_until_ready(context: Context, container: Container, role: str) -> None:
-    """At once when it is ready, and at once when it has ended."""
-    smoke, clock = context.settings.smoke, context.ports.clock
-    deadline = clock.monotonic() + smoke.ready_timeout_s
-    status = 0
-    while clock.monotonic() < deadline:
-        status = context.ports.traffic.status(container.base_url, smoke.ready_path, timeout_s=_ANSWER_S)
-        if status == 200:
-            return
-        state = container.state()
-        if not state.running:
-            memory = " It ran out of memory." if state.out_of_memory else ""
-            raise ContainerEnded(
-                f"The {role} container ended with exit code {state.exit_code} before it was ready.{memory}",
-                why=f"Its log ends with: {container.logs()[-_LOG_TAIL:].strip()}",
-            )
-        clock.sleep(_POLL_S)
-    raise TargetFault(
-        f"The {role} container was not ready within {smoke.ready_timeout_s:g} seconds.",
-        why=f"{smoke.ready_path} was answered with {status}." if status else f"{smoke.ready_path} was not answered.",
+        labels=ownership.labels,
     )

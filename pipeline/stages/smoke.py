@@ -9,11 +9,11 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.core.containers import Container, ContainerRequest, ContainerState
+from pipeline.core.containers import Container, ContainerState
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.finding import Finding, Severity, weighed
-from pipeline.core.gate import Gate, check_gate, count_gate, findings_gate
-from pipeline.core.ports import Request, ToolEnvironment
+from pipeline.core.gate import Gate, check_gate, findings_gate
+from pipeline.core.ports import ToolEnvironment
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, Metric, StageResult, Tool
 from pipeline.errors import EngineTrouble
@@ -22,8 +22,10 @@ from pipeline.stages import hardening
 from pipeline.stages.container_log import findings_in
 from pipeline.stages.context import Context
 from pipeline.stages.hardening import Restriction
+from pipeline.stages.live_tests import notices_silence, run_live_tests
 from pipeline.stages.project_locks import project_environment
 from pipeline.stages.readiness import Readiness, ending, get, wait_until_ready
+from pipeline.stages.service_container import container_request
 from pipeline.stages.test import expected_tests
 from pipeline.tools import pytest
 
@@ -72,7 +74,7 @@ class SmokeStage:
             ports.progress.say(f"removed {name}, left by an earlier run")
         tools = project_environment(context)
         expected = expected_tests(context.snapshot, context.tree, context.settings.test.paths)
-        container = engine.start(_request(context))
+        container = engine.start(container_request(context, _image_id(context), self.name))
         try:
             trial = _try_out(context, container, tools)
         finally:
@@ -108,6 +110,7 @@ def assess(settings: Smoke, expected: frozenset[str], trial: Trial, image_id: st
         doubts=(
             *(f"The engine did not apply a restriction ({found.what}): {found.found}." for found in loose),
             *(ran.doubts if ran else ()),
+            *(("No test ran against the container.",) if ran and not ran.count else ()),
         ),
         notes=_notes(trial),
     )
@@ -129,7 +132,6 @@ def _gates(settings: Smoke, trial: Trial, findings: tuple[Finding, ...]) -> tupl
     stopped = trial.stopped
     return (
         *always,
-        count_gate(trial.ran.count, 1, what="tests that ran against the container"),
         check_gate(
             not stopped.running and stopped.exit_code == 0,
             what="end after SIGTERM",
@@ -145,25 +147,6 @@ def _notes(trial: Trial) -> tuple[str, ...]:
         return (f"The end of its log: {tail}" if tail else "Its log is empty.",)
     return (
         f"Ready after {trial.readiness.after_s:.1f} s, {trial.ran.count} tests ran, stopped {ending(trial.stopped)}.",
-    )
-
-
-def _request(context: Context) -> ContainerRequest:
-    settings = context.settings.smoke
-    ownership = context.ports.ownership
-    keys = {name: secrets.token_urlsafe(32) for name in settings.random_keys}
-    for value in keys.values():
-        context.ports.redact.also(value)
-    return ContainerRequest(
-        image=_image_id(context),
-        name=f"pipeline-{ownership.checkout[:8]}-smoke-{secrets.token_hex(4)}",
-        port=settings.port,
-        environment=settings.environment,
-        secrets=keys,
-        memory_mb=settings.memory_mb,
-        cpus=settings.cpus,
-        pids=settings.pids,
-        labels=ownership.labels,
     )
 
 
@@ -186,13 +169,12 @@ def _try_out(context: Context, container: Container, tools: ToolEnvironment) -> 
         if readiness.ready:
             url = container.base_url
             controls.append(_unknown_path(url))
-            ran = _run_tests(context, tools, url, keep=True)
+            ports.progress.say("running the suite against the container")
+            ran = run_live_tests(context, tools, url)
             ports.progress.say("stopping the container")
             stopped = container.stop(settings.stop_timeout_s)
-            # Nobody listens there any more, so the suite must say so: else it never asked the container.
-            after = _run_tests(context, tools, url, keep=False)
-            silent = Control(tool="the suite", planted="service that does not answer", caught=bool(after.findings))
-            controls.append(silent)
+            silent = notices_silence(context, tools, url, ran)
+            controls.append(Control(tool="the suite", planted="service that does not answer", caught=silent))
         else:
             stopped = container.stop(settings.stop_timeout_s)
         seen = hardening.restrictions(answer)
@@ -232,34 +214,3 @@ def _log_control() -> Control:
     return Control(
         tool="the log check", planted="error, traceback and critical line", caught=len(findings_in(planted)) == 3
     )
-
-
-def _run_tests(context: Context, tools: ToolEnvironment, url: str, *, keep: bool) -> pytest.Output:
-    """The suite's tests for a running service, against ``url``; without ``keep`` only as far as its first failure."""
-    settings = context.settings.smoke
-    record = pytest.plant_witness(context.scratch / ("suite" if keep else "suite-control"))
-    junit = record.parent / "junit.xml"
-    options = (settings.base_url_option, url, *(() if keep else ("--maxfail=1",)))
-    outcome = context.run(
-        Request(
-            argv=pytest.command(
-                str(tools.python),
-                context.settings.test.paths,
-                rootdir=context.tree,
-                markers=settings.markers,
-                junit=junit,
-                options=options,
-            ),
-            cwd=context.tree,
-            timeout_s=settings.timeout_s,
-            env={**context.settings.test.environment, **pytest.environment(record)},
-            title="testing the container" if keep else "testing that the tests see a dead service",
-        )
-    )
-    text = record.read_text(encoding="utf-8") if record.exists() else ""
-    if keep:
-        context.keep("tests.log", outcome.stdout + outcome.stderr)
-        context.keep("tests-record.jsonl", text)
-        if junit.exists():
-            context.keep("junit.xml", junit.read_text(encoding="utf-8", errors="backslashreplace"))
-    return pytest.parse(outcome, text, context.tree)

@@ -149,8 +149,8 @@ def _fetch(context: Context, requirements: str, target: Target, folder: Path) ->
         raise FetchTrouble(
             f"The wheels for Python {target.python} on {target.machine} could not be fetched.",
             why=f"pip says: {_complaints(outcome.stderr) or outcome.tail(4)}",
-            advice="Each locked package must be offered as a wheel for that Python; a source archive alone is not used, since building "
-            "it would run its code. Check also that the package index is reached.",
+            advice="Each locked package must be offered as a wheel for that Python; a source archive is not used, "
+            "since building it would run its code. Check also that the package index is reached.",
         )
 
 

@@ -1,0 +1,183 @@
+"""What ``scan`` makes of bandit's output, and how it runs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.core.evidence import Control
+from pipeline.core.finding import Confidence, Finding, Severity
+from pipeline.core.ports import Outcome, Request
+from pipeline.core.stage import Examination, Status, Suppression
+from pipeline.core.verdict import conclude
+from pipeline.errors import ConfigurationError, ToolTrouble
+from pipeline.settings import Exclusion, Scan, Settings
+from pipeline.stages.scan import CONTROL_RULE, CONTROL_SOURCE, ScanStage, assess, own_configuration
+from pipeline.testing import ScriptedRunner, outcome
+from pipeline.tools import bandit
+from tests.support import FakeEnvironments, make_context, snapshot_of, write_files
+
+CAUGHT = Control(tool="bandit", planted="call of a shell", caught=True)
+FILES = ("a.py", "b.py")
+
+
+def finding(severity: Severity, confidence: Confidence = Confidence.HIGH) -> Finding:
+    return Finding(rule="B1", tool="bandit", severity=severity, confidence=confidence, message="m", path="a.py", line=1)
+
+
+def output(*findings: Finding, checked: tuple[str, ...] = FILES, doubts: tuple[str, ...] = ()) -> bandit.Output:
+    return bandit.Output(findings=findings, checked=frozenset(checked), doubts=doubts)
+
+
+def status(examination: Examination) -> Status:
+    return conclude(examination)[0]
+
+
+def test_everything_checked_and_nothing_found_is_a_pass() -> None:
+    assert status(assess(Scan(), FILES, output(), CAUGHT)) is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("severity", "confidence", "expected"),
+    [
+        (Severity.HIGH, Confidence.LOW, Status.PASS),
+        (Severity.HIGH, Confidence.MEDIUM, Status.FAIL),
+        (Severity.MEDIUM, Confidence.HIGH, Status.FAIL),
+        (Severity.LOW, Confidence.HIGH, Status.PASS),
+        (Severity.UNKNOWN, Confidence.UNKNOWN, Status.FAIL),
+    ],
+)
+def test_the_gate_counts_what_reaches_both_thresholds(severity: Severity, confidence: Confidence, expected: Status) -> None:
+    settings = Scan(fail_on=Severity.MEDIUM, confidence=Confidence.MEDIUM)
+    examined = assess(settings, FILES, output(finding(severity, confidence)), CAUGHT)
+    assert status(examined) is expected
+    # What is not counted is shown all the same.
+    assert len(examined.findings) == 1
+
+
+def test_a_file_that_was_not_scanned_is_inconclusive_and_named() -> None:
+    result, reasons = conclude(assess(Scan(), FILES, output(checked=("a.py",), doubts=("bandit could not scan b.py.",)), CAUGHT))
+    assert result is Status.INCONCLUSIVE
+    assert any("b.py" in reason for reason in reasons)
+
+
+def test_a_control_that_was_not_caught_is_inconclusive() -> None:
+    result, reasons = conclude(assess(Scan(), FILES, output(), replace(CAUGHT, caught=False)))
+    assert result is Status.INCONCLUSIVE
+    assert reasons == ("bandit did not catch the planted call of a shell, so its silence proves nothing.",)
+
+
+def test_suppressions_and_configuration_that_was_not_applied_are_shown() -> None:
+    silenced = (Suppression(kind="nosec", path="a.py", line=3, text="# nosec"),)
+    examined = assess(Scan(), FILES, output(), CAUGHT, silenced, (), ("pyproject.toml",))
+    assert examined.suppressions == silenced
+    assert examined.metrics["nosec"] == 1
+    assert "pyproject.toml was not applied" in conclude(examined)[1][0]
+
+
+@pytest.mark.parametrize(
+    ("files", "places"),
+    [
+        ({}, ()),
+        ({"pyproject.toml": "[tool.other]\n"}, ()),
+        ({"pyproject.toml": '[tool.bandit]\nskips = ["B602"]\n'}, ("pyproject.toml",)),
+        ({".bandit": "[bandit]\n", "bandit.yaml": "skips: []\n"}, (".bandit", "bandit.yaml")),
+    ],
+)
+def test_configuration_of_the_projects_own_is_named(tmp_path: Path, files: dict[str, str], places: tuple[str, ...]) -> None:
+    assert own_configuration(write_files(tmp_path, files)) == places
+
+
+# --- running -------------------------------------------------------------------------------------------------------------
+
+Step = Callable[[Request], Outcome]
+
+
+def writing(*rules: str, checked: tuple[str, ...] | None = None, text: str | None = None, exit_code: int | None = None) -> Step:
+    """A bandit that writes such an output for what it is given."""
+
+    def step(request: Request) -> Outcome:
+        argv = request.argv
+        names = checked if checked is not None else argv[argv.index("--") + 1 :]
+        metrics: dict[str, Any] = {f"./{name}": {} for name in names}
+        results = [
+            {
+                "test_id": rule, "test_name": "name", "issue_severity": "HIGH", "issue_confidence": "HIGH", "issue_text": "Bad.",
+                "issue_cwe": {"id": 78}, "filename": f"./{names[0]}", "line_number": 1, "col_offset": 0, "more_info": "there",
+                "code": "1 x\n",
+            }
+            for rule in rules
+        ]  # fmt: skip
+        document = {"metrics": {**metrics, "_totals": {"SEVERITY.HIGH": len(rules)}}, "results": results, "errors": []}
+        written = Path(argv[argv.index("--output") + 1])
+        written.write_text(json.dumps(document) if text is None else text, encoding="utf-8")
+        return outcome(int(bool(rules)) if exit_code is None else exit_code, stderr="said")
+
+    return step
+
+
+def run(tmp_path: Path, files: dict[str, str], *steps: Step | Outcome, settings: Scan | None = None) -> tuple[Examination, ScriptedRunner]:
+    tree = write_files(tmp_path / "tree", files)
+    runner = ScriptedRunner(steps)
+    environments = FakeEnvironments({"bandit": "1.9.4"})
+    context = make_context(
+        tmp_path / "run", tree, Settings(scan=settings or Scan(paths=(".",))), processes=runner, environments=environments
+    )
+    return ScanStage().run(context), runner
+
+
+def test_a_run_scans_the_files_then_the_planted_fault_and_keeps_its_output(tmp_path: Path) -> None:
+    files = {"a.py": "x = 1  # nosec\n", "note.txt": ""}
+    examined, runner = run(tmp_path, files, writing(), writing(CONTROL_RULE))
+    assert status(examined) is Status.PASS
+    assert examined.evidence.checked == {"a.py"}
+    assert [(tool.name, tool.version) for tool in examined.tools] == [("bandit", "1.9.4")]
+    assert [s.line for s in examined.suppressions] == [1]
+    assert sorted(path.name for path in (tmp_path / "run/raw").iterdir()) == ["bandit-1.json", "bandit-1.log"]
+    real, control = runner.requests
+    assert (real.cwd, control.cwd) == (tmp_path / "tree", tmp_path / "run/scratch/planted")
+    assert (control.cwd / "planted_fault.py").read_text(encoding="utf-8") == CONTROL_SOURCE
+    # But for the output's place and the files, the planted fault is scanned with the same command.
+    assert [a for a in real.argv if a != "a.py" and "json" not in a] == [
+        a for a in control.argv if a != "planted_fault.py" and "json" not in a
+    ]
+
+
+def test_a_planted_fault_that_is_not_reported_is_not_caught(tmp_path: Path) -> None:
+    examined, _ = run(tmp_path, {"a.py": ""}, writing(), writing("B404"))
+    assert status(examined) is Status.INCONCLUSIVE
+
+
+def test_no_output_at_all_is_trouble(tmp_path: Path) -> None:
+    with pytest.raises(ToolTrouble, match=r"bandit wrote no output\. It says: killed"):
+        run(tmp_path, {"a.py": ""}, outcome(0, stderr="killed"))
+
+
+def test_an_empty_output_is_trouble(tmp_path: Path) -> None:
+    with pytest.raises(ToolTrouble, match="not whole"):
+        run(tmp_path, {"a.py": ""}, writing(text=""))
+
+
+def test_no_python_file_is_inconclusive_and_nothing_is_run(tmp_path: Path) -> None:
+    examined, runner = run(tmp_path, {"note.txt": ""})
+    assert status(examined) is Status.INCONCLUSIVE
+    assert not runner.requests
+
+
+def test_an_excluded_file_is_not_expected_and_is_named_with_the_reason(tmp_path: Path) -> None:
+    settings = Scan(paths=(".",), exclude=(Exclusion(path="old", reason="It is generated."),))
+    examined, _ = run(tmp_path, {"a.py": "", "old/b.py": ""}, writing(), writing(CONTROL_RULE), settings=settings)
+    assert examined.evidence.expected == {"a.py"}
+    assert [n.reason for n in examined.not_checked] == ["It is generated."]
+
+
+def test_a_path_that_is_not_in_the_snapshot_is_refused(tmp_path: Path) -> None:
+    snapshot = snapshot_of(write_files(tmp_path, {"a.py": ""}))
+    ScanStage().check_settings(Settings(scan=Scan(paths=("a.py",))), snapshot)
+    with pytest.raises(ConfigurationError, match=r"scan\.paths names 'absent'"):
+        ScanStage().check_settings(Settings(scan=Scan(paths=("absent",))), snapshot)
