@@ -16,7 +16,7 @@ _ARGUMENTS = {"builder": BUILDER_ARGUMENT, "runtime": RUNTIME_ARGUMENT}
 _PYTHON = ("python", "-minimal")
 
 
-class LockedBases:  # pylint: disable=too-few-public-methods  # as its port is
+class LockedBases:
     """BaseImages below ``cache``. ``mirror`` is the setting ``build.debian_mirror``: empty, or an address."""
 
     def __init__(self, cache: Path, *, mirror: str, lock: BaseLock | None = None) -> None:

@@ -1,6 +1,7 @@
 """What a person at a terminal, or the log of a CI job, gets to read while a run goes on.
 
-On a terminal one line shows what is being done and for how long, and is rewritten in place; elsewhere each step is a plain line.
+On a terminal one line shows what is being done and for how long, and is rewritten in place; elsewhere each step is a
+plain line.
 """
 
 from __future__ import annotations
@@ -19,14 +20,18 @@ from pipeline.core.run_record import Report
 from pipeline.core.stage import StageResult, Status
 
 _COLOURS = {Status.PASS: "32", Status.FAIL: "31", Status.INCONCLUSIVE: "33", Status.NOT_RUN: "33"}
-# Control characters, and the separators that a terminal or a log reader may take for a new line.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# Control characters, and what a terminal or a log reader may take for a new line or for another direction of writing.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# GitHub reads "::" at the beginning of a line; it and Azure read "##[" and "##vso[" anywhere in it, TeamCity
+# "##teamcity[".
+_COMMAND_START = re.compile(r"^(\s*)(::|section_(?:start|end):)")
+_COMMAND = re.compile(r"##(?=\[|vso\[|teamcity\[)", re.IGNORECASE)
 _TICK_S = 0.5
 MOST_FINDINGS = 5
 
 
 class Console:
-    """A Progress that writes to ``stream``; secrets are masked and control characters made visible before anything is shown."""
+    """A Progress that writes to ``stream``, once secrets are masked and control characters are made visible."""
 
     def __init__(self, stream: TextIO, redact: Redactor, environ: Mapping[str, str]) -> None:
         self._stream = stream
@@ -36,7 +41,7 @@ class Console:
         self._colour = (self._live or forced) and not environ.get("NO_COLOR")
         self._guard = threading.RLock()
         self._doing = ""
-        self._since = 0.0
+        self._since = time.monotonic()
         self._ticker: threading.Thread | None = None
 
     def say(self, text: str) -> None:
@@ -86,13 +91,17 @@ class Console:
         while True:
             time.sleep(_TICK_S)
             with self._guard:
-                if self._doing:
-                    self._draw()
+                try:
+                    if self._doing:
+                        self._draw()
+                except (OSError, ValueError):
+                    # The terminal has gone, or the stream was closed: nobody looks any more.
+                    return
 
     def _draw(self) -> None:
         width = shutil.get_terminal_size().columns
         text = f"  {self._doing} ({time.monotonic() - self._since:.0f} s)"
-        self._stream.write(f"\r\x1b[2K{text[: width - 1]}")
+        self._put(f"\r\x1b[2K{text[: width - 1]}")
         self._stream.flush()
 
     def _erase(self) -> None:
@@ -100,12 +109,15 @@ class Console:
             self._stream.write("\r\x1b[2K")
 
     def _write(self, text: str) -> None:
+        self._put(text + "\n")
+        self._stream.flush()
+
+    def _put(self, text: str) -> None:
         try:
-            self._stream.write(text + "\n")
+            self._stream.write(text)
         except UnicodeEncodeError:
             encoding = self._stream.encoding or "ascii"
-            self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-        self._stream.flush()
+            self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def stage_lines(result: StageResult) -> list[tuple[str, str]]:
@@ -135,12 +147,12 @@ def stage_lines(result: StageResult) -> list[tuple[str, str]]:
 
 
 def safe(text: str) -> str:
-    """One line that can't steer a terminal nor, as a workflow command, a CI system (``::…``, ``##[…``, ``##vso[…``)."""
+    """One line that can't steer a terminal nor, as a workflow command, a CI system."""
     visible = _CONTROL.sub(
         lambda match: match.group().encode("unicode_escape").decode("ascii"), text.replace("\t", "    ")
     )
     visible = visible.encode("utf-8", "backslashreplace").decode("utf-8")
-    return re.sub(r"^(\s*)(::|##\[|##vso\[|section_(?:start|end):)", r"\1\\\2", visible)
+    return _COMMAND.sub(r"#\\#", _COMMAND_START.sub(r"\1\\\2", visible))
 
 
 def standard(redact: Redactor) -> Console:

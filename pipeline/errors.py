@@ -1,8 +1,8 @@
 """The error tree: every failure that a person can meet says what happened, why, and what to do next.
 
-Library code raises these and never exits the process or prints; the edge (``pipeline.cli`` and the Nox integration) turns a
-class into an exit code or a stage status, once. Exit codes are the contract of the command line: 1 the target is at fault,
-2 usage or configuration, 3 could not tell, 130 interrupted.
+Library code raises these and never exits the process or prints; the edge (``pipeline.cli`` and the Nox integration)
+turns a class into an exit code or a stage status, once. Exit codes are the contract of the command line: 1 the target
+is at fault, 2 usage or configuration, 3 could not tell, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 class PipelineError(Exception):
     """What happened, why, and what to do next.
 
-    ``what`` is a full sentence. ``why`` and ``advice`` are full sentences too, or empty. ``str()`` joins them, so that an
-    error which nobody renders is still readable.
+    ``what`` is a full sentence. ``why`` and ``advice`` are full sentences too, or empty. ``str()`` joins them, so that
+    an error which nobody renders is still readable.
     """
 
     exit_code = 3

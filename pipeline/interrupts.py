@@ -1,4 +1,4 @@
-"""A polite request to stop, or a closed terminal, ends a run like Ctrl-C: what was started is stopped, the report says so."""
+"""A polite request to stop, or a closed terminal, ends a run like Ctrl-C: all is stopped, the report says so."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import FrameType
 
 
 def as_keyboard_interrupt() -> None:
-    """From now on SIGTERM and SIGHUP raise KeyboardInterrupt; does nothing outside the main thread, where Python forbids it."""
+    """From now on SIGTERM and SIGHUP raise KeyboardInterrupt; only in the main thread, as Python allows no other."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)

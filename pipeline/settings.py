@@ -1,7 +1,8 @@
 """The keys of ``[tool.pipeline]``: their types, defaults and bounds. Reading them is :mod:`pipeline.settings_loading`.
 
-One frozen dataclass a table. A key's ``help`` is what ``pipeline config`` and the README show; ``low`` and ``high`` bound a
-number, ``one_of`` lists the allowed words.
+One frozen dataclass a table. A key's ``help`` is what ``pipeline config`` and the README show; ``low`` and ``high``
+bound a number, ``one_of`` lists the allowed words, ``path`` says that it names places below the project's root, and
+``pattern`` is what the whole text must match, with ``like`` an example of it.
 """
 
 from __future__ import annotations
@@ -24,14 +25,27 @@ class Exclusion:
     reason: str
 
 
-def key(
-    default: Any, help_text: str, *, low: float | None = None, high: float | None = None, one_of: tuple[str, ...] = ()
-) -> Any:
-    """A dataclass field with what is needed to check a value for it and to explain it."""
-    metadata = {"help": help_text, "low": low, "high": high, "one_of": one_of}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a key's value must keep to, as the module's docstring explains."""
+
+    low: float | None = None
+    high: float | None = None
+    one_of: tuple[str, ...] = ()
+    path: bool = False
+    pattern: str = ""
+    like: str = ""
+
+
+def key(default: Any, help_text: str, **limits: Any) -> Any:
+    """A dataclass field with what is needed to check a value for it (see :class:`Limits`) and to explain it."""
+    metadata = {"help": help_text, "limits": Limits(**limits)}
     if isinstance(default, dict):
-        return field(default_factory=dict, metadata=metadata)
-    return field(default=default, metadata=metadata)
+        return field(default_factory=dict, metadata=metadata)  # pylint: disable=invalid-field-call  # this is its helper
+    return field(default=default, metadata=metadata)  # pylint: disable=invalid-field-call  # this is its helper
+
+
+_PYTHON = r"3\.[0-9]{1,2}(\.[0-9]{1,2})?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +54,16 @@ class Project:
 
     name: str = key("", "the image's and the report's name; default: project.name")
     version: str = key("", "the version that push tags; default: project.version")
-    service: str = key("service", "the folder that holds the service and its requirements")
-    sources: tuple[str, ...] = key((), "files and folders whose Python code is checked; default: the service folder")
-    python: str = key("", "the Python that checks run on, like 3.13; default: the image's, where the host has it")
+    service: str = key("service", "the folder that holds the service and its requirements", path=True)
+    sources: tuple[str, ...] = key(
+        (), "files and folders whose Python code is checked; default: the service folder", path=True
+    )
+    python: str = key(
+        "",
+        "the Python that checks run on, like 3.13; default: the image's, where the host has it",
+        pattern=_PYTHON,
+        like="3.13",
+    )
     required: tuple[str, ...] = key(STAGE_NAMES, "the stages that the verdict needs")
 
 
@@ -50,7 +71,7 @@ class Project:
 class Lint:
     """Style, errors and complexity."""
 
-    paths: tuple[str, ...] = key((), "what to check; default: sources")
+    paths: tuple[str, ...] = key((), "what to check; default: sources", path=True)
     exclude: tuple[Exclusion, ...] = key((), "what not to check, each with a reason")
     fail_on: Severity = key(Severity.MEDIUM, "findings of this severity or worse fail")
     score_floor: float | None = key(None, "the lowest pylint score that passes", low=0, high=10)
@@ -62,7 +83,7 @@ class Lint:
 class Scan:
     """Static security scan."""
 
-    paths: tuple[str, ...] = key((), "what to check; default: sources")
+    paths: tuple[str, ...] = key((), "what to check; default: sources", path=True)
     exclude: tuple[Exclusion, ...] = key((), "what not to check, each with a reason")
     fail_on: Severity = key(Severity.MEDIUM, "findings of this severity or worse fail")
     confidence: Confidence = key(Confidence.LOW, "findings of less confidence are shown and do not fail")
@@ -81,8 +102,10 @@ class Secrets:
 class Audit:
     """Known vulnerabilities in the locked dependencies."""
 
-    lock: str = key("", "the hashed lock file; default: requirements.txt in the service folder")
-    requirements: str = key("", "what the lock must satisfy; default: requirements.in beside the lock, if it is there")
+    lock: str = key("", "the hashed lock file; default: requirements.txt in the service folder", path=True)
+    requirements: str = key(
+        "", "what the lock must satisfy; default: requirements.in beside the lock, if it is there", path=True
+    )
     advisories: str = key("", "an OSV export zip, for audits without the network")
     max_age_days: int = key(7, "the age in days up to which an offline advisory snapshot is believed", low=0)
     fail_on: Severity = key(
@@ -95,14 +118,16 @@ class Audit:
 class Test:
     """Unit, integration, regression, acceptance and in-process smoke tests."""
 
-    paths: tuple[str, ...] = key((), "where the tests are; default: tests in the service folder")
+    paths: tuple[str, ...] = key((), "where the tests are; default: tests in the service folder", path=True)
     markers: str = key(
         "not system and not preflight and not canary", "which tests run in process (a pytest -m expression)"
     )
     requirements: tuple[str, ...] = key(
-        (), "hashed locks of what the tests need; default: the audited lock and requirements-test.txt beside it"
+        (),
+        "hashed locks of what the tests need; default: the audited lock and requirements-test.txt beside it",
+        path=True,
     )
-    coverage: tuple[str, ...] = key((), "folders whose coverage is measured; default: the service folder")
+    coverage: tuple[str, ...] = key((), "folders whose coverage is measured; default: the service folder", path=True)
     exclude: tuple[Exclusion, ...] = key((), "what coverage does not count, each with a reason")
     coverage_floor: float | None = key(None, "the lowest line coverage that passes, in percent", low=0, high=100)
     minimum: int = key(1, "the fewest tests that must have run", low=1)
@@ -114,14 +139,14 @@ class Test:
 class Build:
     """The container image."""
 
-    dockerfile: str = key("Dockerfile", "the recipe, relative to the root")
+    dockerfile: str = key("Dockerfile", "the recipe, relative to the root", path=True)
     image: str = key("", "the image's name; default: the project's name")
     base: str = key(
         "locked",
         "'locked': our own bases of locked Debian packages; 'dockerfile': those that the recipe names",
         one_of=("locked", "dockerfile"),
     )
-    python: str = key("3.13", "the Python in the image, for which wheels are fetched")
+    python: str = key("3.13", "the Python in the image, for which wheels are fetched", pattern=_PYTHON, like="3.13")
     debian_mirror: str = key("", "the Debian archive's address; default: the one that the host's apt uses")
     max_size_mb: float | None = key(
         None, "the largest image that passes, in megabytes (10^6 bytes), uncompressed", low=1
@@ -189,7 +214,7 @@ class Engine:
 class Reports:
     """What a run leaves."""
 
-    folder: str = key("reports", "where the reports go, relative to the root")
+    folder: str = key("reports", "where the reports go, relative to the root", path=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,16 @@
 """From ``pyproject.toml`` and ``PIPELINE_<SECTION>_<KEY>`` to checked settings, with the source of each value.
 
-Everything that is wrong is found before anything runs, and all of it is said at once: the file, the key, the allowed values and
-the nearest spelling. Written here and not taken from a library because the ones that validate (msgspec, pydantic) stop at the
-first fault or know neither the nearest spelling nor where a value came from.
+Everything that is wrong is found before anything runs, and all of it is said at once: the file, the key, the allowed
+values and the nearest spelling. Written here and not taken from a library because the ones that validate (msgspec,
+pydantic) stop at the first fault or know neither the nearest spelling nor where a value came from.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
+import reprlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -27,13 +29,15 @@ PREFIX = "PIPELINE_"
 def load(root: Path, environ: Mapping[str, str], extra_stages: tuple[str, ...] = ()) -> Settings:
     """The effective settings of the project at ``root``.
 
-    ``extra_stages`` are stages that a noxfile adds; each may have a sub-table of its own, which is handed over as it is.
+    ``extra_stages`` are stages that a noxfile adds; each may have a sub-table of its own, which is handed over as it
+    is.
 
     Raises:
         ConfigurationError: something is unknown, of the wrong type or impossible; the error lists every fault.
     """
     document = _read(root / FILE)
-    table = _table(document.get("tool", {}), "pipeline", "tool.pipeline")
+    table = _table(_table(document, "tool", "tool"), "pipeline", "tool.pipeline")
+    metadata = _table(document, "project", "project")
     faults: list[str] = []
     sources: dict[str, str] = {}
     given = _from_file(table, extra_stages, faults)
@@ -44,8 +48,14 @@ def load(root: Path, environ: Mapping[str, str], extra_stages: tuple[str, ...] =
     for section in ("project", *SECTIONS):
         kind = type(getattr(Settings(), section))
         sections[section] = _section(kind, section, given.get(section, {}), sources, faults)
-    unknown = [name for name in sections["project"].required if name not in stages]
-    faults.extend(f"required: there is no stage {name!r}{nearest(name, stages)}." for name in unknown)
+    required = sections["project"].required
+    faults.extend(
+        f"{FILE}: required: there is no stage {name!r}{nearest(name, stages)}."
+        for name in required
+        if name not in stages
+    )
+    if not required:
+        faults.append(f"{FILE}: required must name at least one stage, or nothing could ever be green.")
     if faults:
         raise ConfigurationError(
             "The settings can't be used: " + " ".join(faults),
@@ -53,7 +63,7 @@ def load(root: Path, environ: Mapping[str, str], extra_stages: tuple[str, ...] =
         )
     extra = {name: _table(table, name, f"tool.pipeline.{name}") for name in extra_stages}
     settings = Settings(**sections, extra=extra, sources=sources)
-    return _with_project_defaults(settings, document)
+    return _with_project_defaults(settings, metadata)
 
 
 def policy(settings: Settings) -> dict[str, Any]:
@@ -65,7 +75,7 @@ def policy(settings: Settings) -> dict[str, Any]:
             for item in fields(table):
                 values[dotted(section, item.name)] = plain(getattr(table, item.name))
     for name, extra in settings.extra.items():
-        values.update({f"{name}.{item}": value for item, value in extra.items()})
+        values.update({f"{name}.{item}": plain(value) for item, value in extra.items()})
     return values
 
 
@@ -84,7 +94,7 @@ def effective(settings: Settings) -> list[tuple[str, Any, str]]:
 
 def policy_digest(settings: Settings) -> str:
     """SHA-256 of the policy's canonical JSON."""
-    text = json.dumps(policy(settings), sort_keys=True, separators=(",", ":"), default=str)
+    text = json.dumps(policy(settings), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -94,11 +104,13 @@ def plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, Exclusion):
         return {"path": value.path, "reason": value.reason}
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     if isinstance(value, Mapping):
         return {name: plain(item) for name, item in value.items()}
-    return value
+    # TOML has dates, times, infinities and "not a number", of which JSON has none.
+    ordinary = isinstance(value, str | int) or value is None or (isinstance(value, float) and math.isfinite(value))
+    return value if ordinary else str(value)
 
 
 def dotted(section: str, name: str) -> str:
@@ -113,7 +125,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigurationError(
             f"There is no {FILE} in {path.parent}.", advice="Run this in the root of a project that has one."
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigurationError(f"{FILE} can't be read: {error.strerror or error}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{FILE} can't be read as TOML: {error}.") from error
 
 
@@ -172,22 +186,20 @@ def _section(kind: type, section: str, given: Mapping[str, Given], sources: dict
             values[name] = checked(item, hints[name], known[name])
             sources[dotted(section, name)] = item.source
         except Refused as refusal:
-            faults.append(f"{item.source}: {dotted(section, name)} must be {refusal}, not {item.value!r}.")
+            faults.append(f"{item.source}: {dotted(section, name)} must be {refusal}, not {reprlib.repr(item.value)}.")
     for name in known:
         sources.setdefault(dotted(section, name), "default")
     return kind(**values)
 
 
-def _with_project_defaults(settings: Settings, document: Mapping[str, Any]) -> Settings:
+def _with_project_defaults(settings: Settings, metadata: Mapping[str, Any]) -> Settings:
     """Defaults that come from ``[project]`` or from another key."""
-    metadata = document.get("project", {})
     project = settings.project
-    service = project.service.strip("/") or "."
+    service = project.service
     project = replace(
         project,
         name=project.name or str(metadata.get("name", "service")),
         version=project.version or str(metadata.get("version", "0")),
-        service=service,
         sources=project.sources or (service,),
         python=project.python or settings.build.python,
     )

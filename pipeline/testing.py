@@ -1,10 +1,16 @@
-"""Fakes that ship with the library, for tests of stages of your own and for faults that the real thing can't be made to show."""
+"""Fakes that ship with the library, for tests of stages of your own and for faults that the real thing can't be made to
+show.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
+from pipeline.core.containers import BuildRequest, Container, ContainerRequest, ContainerState, Image, Ownership
 from pipeline.core.ports import Outcome, Request
 
 
@@ -35,7 +41,7 @@ def outcome(exit_code: int = 0, stdout: str = "", stderr: str = "", *, timed_out
 class FixedClock:
     """A Clock that stands still until it is told to sleep."""
 
-    def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:  # noqa: B008 - immutable
+    def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._now = start
         self._elapsed = 0.0
 
@@ -61,3 +67,112 @@ class SilentProgress:
     def say(self, text: str) -> None:
         """Remember it."""
         self.said.append(text)
+
+
+RUNNING = ContainerState(status="running", exit_code=0, out_of_memory=False, health="")
+ENDED_WELL = ContainerState(status="exited", exit_code=0, out_of_memory=False, health="")
+
+
+@dataclass(kw_only=True)
+class FakeContainer:
+    """A Container that is as its fields say. ``removed`` counts how often it was removed."""
+
+    base_url: str = "http://127.0.0.1:9"
+    now: ContainerState = RUNNING
+    after_stop: ContainerState = ENDED_WELL
+    log: str = ""
+    answer: dict[str, Any] = field(default_factory=dict)
+    id: str = "container"
+    removed: int = 0
+
+    def state(self) -> ContainerState:
+        """What it does now."""
+        return self.now
+
+    def logs(self) -> str:
+        """What it wrote."""
+        return self.log
+
+    def inspect(self) -> dict[str, Any]:
+        """The engine's answer."""
+        return self.answer
+
+    def stop(self, timeout_s: float) -> ContainerState:
+        """Stop at once."""
+        del timeout_s
+        self.now = self.after_stop
+        return self.now
+
+    def remove(self) -> None:
+        """Count it."""
+        self.removed += 1
+
+
+@dataclass(kw_only=True)
+class FakeEngine:
+    """A ContainerEngine that holds ``images`` and answers with what it was given; ``asked`` remembers requests in
+    order.
+
+    An exception in the place of ``build_log`` is raised by the build. ``archive`` is what every export writes.
+    """
+
+    images: dict[str, Image] = field(default_factory=dict)
+    built: str = ""
+    build_log: str | Exception = ""
+    container: FakeContainer = field(default_factory=FakeContainer)
+    archive: bytes = b""
+    leftovers: tuple[str, ...] = ()
+    pushed: str = ""
+    asked: list[BuildRequest | ContainerRequest | Path | tuple[str, str]] = field(default_factory=list)
+    name: str = "docker"
+    version: str = "0"
+    architecture: str = "amd64"
+
+    def build(self, request: BuildRequest) -> tuple[str, str]:
+        """The image that was announced as ``built``."""
+        self.asked.append(request)
+        if isinstance(self.build_log, Exception):
+            raise self.build_log
+        return self.built, self.build_log
+
+    def load(self, archive: Path) -> None:
+        """Remember it."""
+        self.asked.append(archive)
+
+    def image(self, reference: str) -> Image | None:
+        """The image with this id or tag."""
+        return self.images.get(reference)
+
+    def export(self, reference: str, target: Path) -> None:
+        """Write the archive."""
+        del reference
+        target.write_bytes(self.archive)
+
+    def tag(self, image: str, reference: str) -> None:
+        """The image gets a further name."""
+        self.images[reference] = self.images[image]
+
+    def start(self, request: ContainerRequest) -> Container:
+        """The container."""
+        self.asked.append(request)
+        return self.container
+
+    def push(self, reference: str, credentials: Mapping[str, str], *, timeout_s: float = 600.0) -> str:
+        """The digest."""
+        del credentials, timeout_s
+        self.asked.append(("push", reference))
+        return self.pushed
+
+    def pull(self, reference: str, credentials: Mapping[str, str], *, timeout_s: float = 600.0) -> str:
+        """The id of the image with this name."""
+        del credentials, timeout_s
+        self.asked.append(("pull", reference))
+        return self.images[reference].id
+
+    def remove_leftovers(self, ownership: Ownership) -> Sequence[str]:
+        """What was left."""
+        del ownership
+        return self.leftovers
+
+    def close(self) -> None:
+        """Nothing is open."""

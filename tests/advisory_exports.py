@@ -20,7 +20,7 @@ HIGH_VECTOR = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H"
 
 
 def advisory(name: str, package: str, *, fixed: str = "2.0", introduced: str = "0", **more: Any) -> dict[str, Any]:
-    """A record about all versions of ``package`` from ``introduced`` up to ``fixed``; ``more`` are further keys of the record."""
+    """A record about all versions of ``package`` from ``introduced`` up to ``fixed``, with further keys."""
     events = [{"introduced": introduced}, {"fixed": fixed}]
     affected = {"package": {"ecosystem": "PyPI", "name": package}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}
     return {
@@ -41,7 +41,7 @@ def write_export(path: Path, *records: Mapping[str, Any]) -> Path:
 
 
 def jinja_records(modified: str = "2026-01-01T00:00:00Z") -> tuple[dict[str, Any], ...]:
-    """One vulnerability of jinja2 before 2.11.3, told by two databases under three names, and one of another package."""
+    """One vulnerability of jinja2 before 2.11.3, told by two databases under three names, and one of aaa-sample."""
     return (
         advisory("PYSEC-2021-66", "Jinja2", fixed="2.11.3", aliases=["CVE-2020-28493"], modified=modified),
         advisory(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -53,7 +53,7 @@ def lock_of(*requirements: str) -> str:
 
 def audit_context(
     folder: Path,
-    files: dict[str, str | bytes],
+    files: Mapping[str, str | bytes],
     *,
     processes: ProcessRunner,
     environments: Environments | None = None,

@@ -1,4 +1,4 @@
-"""Contexts made by hand for tests of stages: a folder of files as the tree, real or scripted processes, and no other effect."""
+"""Contexts made by hand for tests of stages: a folder as the tree, real or scripted processes, no other effect."""
 
 from __future__ import annotations
 
@@ -23,12 +23,16 @@ from pipeline.testing import outcome as make_outcome
 
 FIXTURES = Path(__file__).parent / "fixtures"
 # Credentials of nobody, put together here: written out, they would be findings of the repository's own secrets stage.
-PASSWORD = "s3cr3t-" + "Pa55w0rd"
+PASSWORD = "-".join(("s3cr3t", "Pa55w0rd"))
 KEY_ID = "AK" + "IA" + "QWERTYUIOPASDF24"
+
+# Comments that the secret scanner obeys, put together for the same reason.
+ALLOW = "pragma: " + "allowlist secret"
+ALLOW_NEXT = "pragma: " + "allowlist nextline secret"
 
 
 def recorded(tool: str, case: str, tree: Path) -> tuple[Outcome, dict[str, str]]:
-    """What a real tool printed (see ``fixtures/regenerate_static_tools.py``) as if it had run in ``tree``; and its other files."""
+    """What a real tool printed, as if it had run in ``tree``, and its other files (``regenerate_static_tools.py``)."""
     text = (FIXTURES / tool / f"{case}.json").read_text(encoding="utf-8")
     text = text.replace("<<password>>", PASSWORD).replace("<<key>>", KEY_ID).replace("/tree", str(tree))
     document: dict[str, Any] = json.loads(text)
@@ -87,14 +91,15 @@ def make_context(
     snapshot: Snapshot | None = None,
     previous: StageResult | None = None,
 ) -> Context:
-    """A Context for ``tree``, with its own folders below ``folder``. An effect that was not given is ``None`` and can't be used."""
-    given: dict[str, Any] = {
+    """A Context for ``tree``, its own folders below ``folder``; an effect that was not given can't be used."""
+    effects: Any = {
         "processes": processes or ScriptedRunner([]),
         "environments": environments or FakeEnvironments(),
         "clock": FixedClock(),
         "progress": SilentProgress(),
         "redact": SecretRedactor({}),
     }
+    ports: dict[str, Any] = {part.name: effects.get(part.name) for part in fields(Ports)}
     for name in ("scratch", "raw", "state"):
         (folder / name).mkdir(parents=True)
     return Context(
@@ -104,7 +109,7 @@ def make_context(
         scratch=folder / "scratch",
         raw=folder / "raw",
         state=folder / "state",
-        ports=Ports(**{part.name: given.get(part.name) for part in fields(Ports)}),
+        ports=Ports(**ports),
         results={},
         previous=previous,
     )

@@ -30,7 +30,7 @@ class BaseSet:
     lock_digest: str
 
 
-class BaseImages(Protocol):  # pylint: disable=too-few-public-methods  # a port is as narrow as it can be
+class BaseImages(Protocol):
     """Makes the bases, or takes those that were made before, and loads into an engine what it lacks."""
 
     def ensure(self, engine: ContainerEngine, progress: Progress) -> BaseSet:

@@ -40,7 +40,7 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Image:  # pylint: disable=too-many-instance-attributes  # so much is known of one
+class Image:
     """An image as the engine describes it. ``configuration`` is the engine's own ``Config`` object.
 
     ``layers`` are the steps of its history that hold something; ``diff_ids`` name its layers from the base upwards, by
@@ -75,7 +75,7 @@ class BuildRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerRequest:  # pylint: disable=too-many-instance-attributes  # each is a restriction or its subject
+class ContainerRequest:
     """A hardened container: read-only root, no capability, no new privileges, limits, one port on loopback.
 
     ``image`` is an image id. The host's port is chosen by the system. ``secrets`` are environment values that must

@@ -1,4 +1,4 @@
-"""What a stage shows for its green: what it was to check, what it checked, and that its tool still catches a planted sample."""
+"""What a stage shows for its green: what it was to check, what it checked, that its tool catches a planted sample."""
 
 from __future__ import annotations
 

@@ -68,9 +68,9 @@ class State(StrEnum):
 class Finding:
     """Something a tool found in the target.
 
-    ``path`` is relative to the snapshot's root with ``/`` between its parts, or empty where a finding has no file; ``line`` and
-    ``column`` are 1-based, 0 when unknown. ``counted`` says whether the stage's gate counts it (see :func:`weighed`); ``id`` is
-    the fingerprint, filled in by :func:`with_fingerprints`.
+    ``path`` is relative to the snapshot's root with ``/`` between its parts, or empty where a finding has no file;
+    ``line`` and ``column`` are 1-based, 0 when unknown. ``counted`` says whether the stage's gate counts it (see
+    :func:`weighed`); ``id`` is the fingerprint, filled in by :func:`with_fingerprints`.
     """
 
     rule: str
@@ -111,8 +111,9 @@ class Finding:
 def with_fingerprints(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """The findings, sorted worst first and by place, each with its fingerprint as ``id``.
 
-    The fingerprint is a SHA-256 over tool, rule, path, package and the source line without its white space, and the number of
-    earlier findings that are equal in all of these: it holds when lines move, and a second identical finding gets another one.
+    The fingerprint is a SHA-256 over tool, rule, path, package and the source line without its white space, and the
+    number of earlier findings that are equal in all of these: it holds when lines move, and a second identical finding
+    gets another one.
     """
     ordered = sorted(
         findings, key=lambda f: (-f.severity.rank, f.tool, f.path, f.line, f.column, f.rule, f.package, f.message)

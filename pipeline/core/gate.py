@@ -31,11 +31,8 @@ def findings_gate(findings: Sequence[Finding], *, what: str, fail_on: Severity) 
 
 def floor_gate(value: float, floor: float, *, what: str, unit: str = "", digits: int = 2) -> Gate:
     """``value`` may not lie below ``floor``. What is compared is the value itself, never its rounded form."""
-    shown = f"{value:.{digits}f}"
-    if value < floor and shown == f"{floor:.{digits}f}":
-        # Rounding must not print "allowed 95.00, found 95.00" beside a failure.
-        shown = repr(value)
-    return Gate(what=what, allowed=f"at least {floor:.{digits}f}{unit}", found=f"{shown}{unit}", passed=value >= floor)
+    allowed, found = _told_apart(floor, value, digits)
+    return Gate(what=what, allowed=f"at least {allowed}{unit}", found=f"{found}{unit}", passed=value >= floor)
 
 
 def count_gate(count: int, least: int, *, what: str) -> Gate:
@@ -44,10 +41,15 @@ def count_gate(count: int, least: int, *, what: str) -> Gate:
 
 
 def ceiling_gate(value: float, most: float, *, what: str, unit: str = "", digits: int = 2) -> Gate:
-    """``value`` may not lie above ``most``."""
-    return Gate(
-        what=what, allowed=f"at most {most:.{digits}f}{unit}", found=f"{value:.{digits}f}{unit}", passed=value <= most
-    )
+    """``value`` may not lie above ``most``. What is compared is the value itself, never its rounded form."""
+    allowed, found = _told_apart(most, value, digits)
+    return Gate(what=what, allowed=f"at most {allowed}{unit}", found=f"{found}{unit}", passed=value <= most)
+
+
+def _told_apart(allowed: float, found: float, digits: int) -> tuple[str, str]:
+    """Both numbers rounded, unless that would print "at least 95.00, found 95.00" beside a failure."""
+    rounded = (f"{allowed:.{digits}f}", f"{found:.{digits}f}")
+    return rounded if allowed == found or rounded[0] != rounded[1] else (repr(allowed), repr(found))
 
 
 def check_gate(passed: bool, *, what: str, allowed: str, found: str) -> Gate:

@@ -97,7 +97,7 @@ class Affected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:  # pylint: disable=too-many-instance-attributes  # the schema has as many
+class Record:
     """One advisory. ``modified`` has a zone; ``withdrawn`` is when it was taken back, if it was."""
 
     id: str

@@ -11,11 +11,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A process to run: its arguments (never a shell), its folder, what it gets in its environment, its bound in seconds.
+    """A process to run: its arguments (never a shell), its folder, its environment, its bound in seconds.
 
-    ``env`` is laid over a clean environment made from a short list of inherited variables, so that a stage does not depend on
-    what happens to be set; a value of ``None`` takes a variable away. ``undecodable`` says how output that is not UTF-8 becomes
-    text: visibly, or with ``surrogateescape`` so that the names of files stay whole (PEP 383).
+    ``env`` is laid over a clean environment made from a short list of inherited variables, so that a stage does not
+    depend on what happens to be set; a value of ``None`` takes a variable away. ``undecodable`` says how output that
+    is not UTF-8 becomes text: visibly, or with ``surrogateescape`` so that the names of files stay whole (PEP 383).
     """
 
     argv: tuple[str, ...]
@@ -94,7 +94,7 @@ class Environments(Protocol):
     """Makes virtual environments from hashed lock files, once for each content."""
 
     def ensure(self, title: str, locks: Sequence[Path]) -> ToolEnvironment:
-        """The environment for these locks. Raises EnvironmentTrouble, or ConfigurationError for a lock without hashes."""
+        """The environment for these locks. Raises EnvironmentTrouble; ConfigurationError for a lock without hashes."""
         ...
 
 

@@ -12,7 +12,7 @@ from pipeline.core.verdict import verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """Times are ISO 8601 in UTC; ``stages`` are all the pipeline's stages in order; ``policy`` are the effective values."""
+    """Times are ISO 8601 in UTC; ``stages`` are all there are, in order; ``policy`` are the effective values."""
 
     run_id: str
     snapshot: str

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 
 
 class Kind(StrEnum):
-    """What an entry is; ``SUBMODULE`` stands for the commit that git records, its files are not part of the snapshot."""
+    """What an entry is; ``SUBMODULE`` is the commit that git records, its files are not part of the snapshot."""
 
     FILE = "file"
     EXECUTABLE = "executable"
@@ -25,7 +25,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One path of a snapshot. ``digest`` is the SHA-256 of the content, of a link's target, or a submodule's commit id."""
+    """One path of a snapshot. ``digest`` is the SHA-256 of the content or of a link's target, or a submodule's id."""
 
     path: str
     kind: Kind
@@ -35,7 +35,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """The entries sorted by path, and where they come from: ``commit`` and ``branch`` (empty when detached), dirty or not."""
+    """The entries sorted by path, and where they come from: ``commit``, ``branch`` (empty: detached), dirty or not."""
 
     entries: tuple[Entry, ...]
     commit: str
@@ -62,7 +62,7 @@ class Snapshot:
         return folder in ("", ".") or any(is_below(entry.path, folder) for entry in self.entries)
 
     def files(self, below: Iterable[str] = (".",), pattern: str = "*") -> tuple[str, ...]:
-        """The paths of regular files in any of the folders ``below`` (or equal to one), whose name matches ``pattern``."""
+        """The regular files in any of the folders ``below`` (or equal to one) whose name matches ``pattern``."""
         roots = tuple(below)
         return tuple(
             entry.path

@@ -13,9 +13,9 @@ EXIT_CODES: Mapping[Status, int] = {Status.PASS: 0, Status.FAIL: 1, Status.INCON
 def conclude(examination: Examination) -> tuple[Status, tuple[str, ...]]:
     """The status that an examination supports, and its reasons.
 
-    A gate that is not met is certain knowledge, so it makes ``fail`` even beside a doubt. Any doubt, a shortfall of evidence or a
-    control that was not caught makes ``inconclusive``: filtering or gating never turns "could not tell" into green. Every reason
-    is given, whichever status wins.
+    A gate that is not met is certain knowledge, so it makes ``fail`` even beside a doubt. Any doubt, a shortfall of
+    evidence or a control that was not caught makes ``inconclusive``: filtering or gating never turns "could not tell"
+    into green. Every reason is given, whichever status wins.
     """
     missed = tuple(gate.sentence for gate in examination.gates if not gate.passed)
     doubts = (*examination.doubts, *examination.evidence.doubts)

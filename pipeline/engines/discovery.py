@@ -5,6 +5,7 @@ A file that looks like a socket is no engine: only an answer counts, so what a k
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from typing import Any
 
 import docker
 import requests
+from docker.constants import MINIMUM_DOCKER_API_VERSION
 from docker.errors import DockerException
 from docker.tls import TLSConfig
 
@@ -43,8 +45,21 @@ class Endpoint:
         host = self.address.partition("://")[2].rpartition(":")[0]
         return self.address.startswith("unix://") or host in ("localhost", "127.0.0.1", "[::1]")
 
-    def connect(self, timeout_s: float, version: str = "auto") -> docker.APIClient:
-        """A client of it; ``timeout_s`` bounds each silence. Raises what the docker SDK raises when nobody answers."""
+    def connect(self, timeout_s: float, version: str = "") -> docker.APIClient:
+        """A client of it, which speaks ``version`` of the API, by default the engine's own.
+
+        ``timeout_s`` bounds each silence. Raises what the docker SDK raises when nobody answers.
+        """
+        if trouble := _silence(self.address):
+            # Asked before, because the SDK leaves a socket open on which nobody listens, ...
+            raise ConnectionError(f"{self.address}: {trouble}")
+        if not version:
+            # ... and with its "auto" those of an engine that does not answer as it should.
+            with contextlib.closing(self._client(timeout_s, MINIMUM_DOCKER_API_VERSION)) as asking:
+                version = str(asking.version(api_version=False)["ApiVersion"])
+        return self._client(timeout_s, version)
+
+    def _client(self, timeout_s: float, version: str) -> docker.APIClient:
         return docker.APIClient(
             base_url=self.address, version=version, timeout=max(1, round(timeout_s)), tls=self._tls()
         )
@@ -94,8 +109,7 @@ def find_endpoint(
 
 def why_silent(endpoint: Endpoint) -> str:
     """Empty when an engine answers at ``endpoint`` within three seconds, else the reason in a few words."""
-    path = endpoint.address.removeprefix("unix://")
-    if path != endpoint.address and (trouble := _socket_trouble(path)):
+    if trouble := _silence(endpoint.address):
         return trouble
     try:
         client = endpoint.connect(_PING_S)
@@ -168,7 +182,11 @@ def _json(path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _socket_trouble(path: str) -> str:
+def _silence(address: str) -> str:
+    """Why nobody listens on a unix socket; empty for one on which somebody does, and for any other address."""
+    path = address.removeprefix("unix://")
+    if path == address:
+        return ""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(_PING_S)
         try:

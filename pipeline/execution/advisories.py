@@ -81,7 +81,7 @@ def _records(name: str, file: IO[bytes], limits: Limits) -> Iterator[Record]:
 
 
 def _declared(file: IO[bytes]) -> int:
-    """The number of entries by the archive's last record, which has no comment behind it (APPNOTE.TXT, 4.3.14 and 4.3.16)."""
+    """The number of entries by the archive's last record, with no comment behind it (APPNOTE.TXT, 4.3.14, 4.3.16)."""
     file.seek(-_END.size, 2)
     (count,) = _END.unpack(file.read(_END.size))
     if count == 0xFFFF:

@@ -1,6 +1,7 @@
 """Taking the snapshot from git, and laying it out as a tree of its own in which the stages work.
 
-The stages never see the working tree: an edit during the run, an ignored file or a left-over cache can't change a result.
+The stages never see the working tree: an edit during the run, an ignored file or a left-over cache can't change a
+result.
 """
 
 from __future__ import annotations
@@ -92,8 +93,8 @@ class Checkout:
         return None if trimmed != path else entry_at(self.root, path)
 
     def _git(self, *arguments: str) -> Outcome:
-        # A git hook sets GIT_DIR and its like for its children, which would point this at another repository; none of them
-        # is among the variables that a process inherits.
+        # A git hook sets GIT_DIR and its like for its children, which would point this at another repository; none of
+        # them is among the variables that a process inherits.
         request = Request(
             argv=("git", *arguments), cwd=self.root, timeout_s=_GIT_TIMEOUT_S,
             env={"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}, undecodable="surrogateescape",
@@ -114,10 +115,10 @@ class Checkout:
 
 
 def _index(listing: str) -> tuple[dict[str, str], bool]:
-    """What ``git ls-files -z -v --stage`` says: each submodule's commit, and whether any file is kept from git's own eyes.
+    """What ``git ls-files -z -v --stage`` says: each submodule's commit, and whether git is told to overlook a file.
 
-    The tag before a record is ``H`` for an ordinary file, in lower case when git assumes it unchanged, ``S`` when git leaves it
-    out of the working tree (git-ls-files(1), options ``-t`` and ``-v``).
+    The tag before a record is ``H`` for an ordinary file, in lower case when git assumes it unchanged, ``S`` when git
+    leaves it out of the working tree (git-ls-files(1), options ``-t`` and ``-v``).
     """
     submodules, hushed = {}, False
     for record in listing.split("\0"):
@@ -130,7 +131,7 @@ def _index(listing: str) -> tuple[dict[str, str], bool]:
 
 
 def entry_at(root: Path, path: str) -> Entry | None:
-    """What lies at ``path`` below ``root``; none where there is neither a file nor a link, or only by way of a linked folder.
+    """What lies at ``path`` below ``root``; none without a file or link there, or behind a linked folder.
 
     Raises:
         OSError: it is there and can't be read.
@@ -150,7 +151,7 @@ def entry_at(root: Path, path: str) -> Entry | None:
 
 
 def _behind_link(root: Path, path: str) -> bool:
-    """Whether a folder on the way is a link: what lies behind it is another place's content, perhaps outside the checkout."""
+    """Whether a folder on the way is a link: behind it lies another place, perhaps outside the checkout."""
     folder = path.rpartition("/")[0]
     while folder:
         if (root / folder).is_symlink():
@@ -162,8 +163,8 @@ def _behind_link(root: Path, path: str) -> bool:
 def lay_out(snapshot: Snapshot, source: Path, trees: Path, *, alone: bool = False) -> Path:
     """The snapshot's files as a tree below ``trees``, made once for each content.
 
-    Its modes are those that git knows, whatever the working tree's are. ``alone`` says that no other process of this run is at
-    work in the tree: then what an earlier run's stages left in it is cleared away.
+    Its modes are those that git knows, whatever the working tree's are. ``alone`` says that no other process of this
+    run is at work in the tree: then what an earlier run's stages left in it is cleared away.
 
     Raises:
         StorageTrouble: there is no room, or a file changed between hashing and copying.
@@ -174,9 +175,8 @@ def lay_out(snapshot: Snapshot, source: Path, trees: Path, *, alone: bool = Fals
         # The workers of one run begin at the same moment.
         with (trees / ".lock").open("w", encoding="ascii") as guard:
             fcntl.flock(guard, fcntl.LOCK_EX)
-            if complete.exists() and not altered(snapshot, tree):
-                if not alone or not _strays(snapshot, tree):
-                    return tree
+            if complete.exists() and not altered(snapshot, tree) and not (alone and _strays(snapshot, tree)):
+                return tree
             complete.unlink(missing_ok=True)
             _copy(snapshot, source, tree)
             changed = altered(snapshot, tree)

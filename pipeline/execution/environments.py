@@ -1,8 +1,8 @@
 """Virtual environments for the tools, made by uv from hashed lock files, once for each content.
 
-They are made here and not by Nox because Nox makes a session's environment before it calls the session: when that fails the stage
-could not report it. The folder's name is a digest of everything that decides its content, and a marker is written last, so a
-half-made environment of a killed run is never used.
+They are made here and not by Nox because Nox makes a session's environment before it calls the session: when that
+fails the stage could not report it. The folder's name is a digest of everything that decides its content, and a marker
+is written last, so a half-made environment of a killed run is never used.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pipeline.core.lock import REMEDY, parse_lock
 from pipeline.core.ports import Outcome, ProcessRunner, Progress, Request, ToolEnvironment
-from pipeline.errors import ConfigurationError, EnvironmentTrouble
+from pipeline.errors import ConfigurationError, EnvironmentTrouble, StorageTrouble
 from pipeline.execution.interpreters import find_python, running_python
 from pipeline.execution.package_index import uv_environment
 
@@ -39,7 +39,7 @@ class UvEnvironments:
 
     @property
     def interpreter(self) -> tuple[Path, str]:
-        """The interpreter that environments are made from, and its version; the wanted one, else the one that runs this."""
+        """The interpreter that environments are made from (the wanted one, else the running one), and its version."""
         if self._interpreter is None:
             folder = self._parent()
             found = find_python(self._wanted, self._environ, self._processes, folder)
@@ -52,6 +52,7 @@ class UvEnvironments:
         Raises:
             ConfigurationError: a lock is missing, or holds a requirement without a hash.
             EnvironmentTrouble: uv could not make it.
+            StorageTrouble: there is no room for it.
         """
         contents = [checked_lock(lock) for lock in locks]
         base, version = self.interpreter
@@ -59,25 +60,36 @@ class UvEnvironments:
             "\0".join([_LAYOUT, str(base), version, str(self._folder), *contents]).encode()
         ).hexdigest()
         root = self._folder / f"{title}-{digest[:12]}"
-        marker = root / ".complete"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / f".{root.name}.lock").open("w", encoding="ascii") as guard:
-            # Two sessions of one run may want the same environment at the same moment.
-            fcntl.flock(guard, fcntl.LOCK_EX)
-            if not marker.exists():
-                self._progress.say(f"making the {title} environment (Python {version})")
-                shutil.rmtree(root, ignore_errors=True)
-                self._make(title, root, base, locks)
-                marker.touch()
+        try:
+            with (self._parent() / f".{root.name}.lock").open("w", encoding="ascii") as guard:
+                # Two sessions of one run may want the same environment at the same moment.
+                fcntl.flock(guard, fcntl.LOCK_EX)
+                self._complete(title, root, base, version, locks)
+        except OSError as error:
+            raise StorageTrouble(
+                f"The {title} environment could not be written: {error.strerror or error}.",
+                advice=f"Free space in {self._folder} or make it writable, then run again.",
+            ) from error
         pins = [pin for lock, text in zip(locks, contents, strict=True) for pin in parse_lock(text, lock.name)]
-        return _environment(root, version, {pin.name: pin.version for pin in pins})
+        # A lock for several Pythons holds a package more than once, each pin with a marker of its own.
+        markers = {"python_version": short_version(version), "python_full_version": version}
+        return _environment(root, version, {pin.name: pin.version for pin in pins if pin.applies(markers)})
+
+    def _complete(self, title: str, root: Path, base: Path, version: str, locks: Sequence[Path]) -> None:
+        """Make the environment unless it is there to the last file."""
+        marker = root / ".complete"
+        if not marker.exists():
+            self._progress.say(f"making the {title} environment (Python {version})")
+            shutil.rmtree(root, ignore_errors=True)
+            self._make(title, root, base, locks)
+            marker.touch()
 
     def _make(self, title: str, root: Path, base: Path, locks: Sequence[Path]) -> None:
         self._uv(title, "venv", "--quiet", "--no-config", "--python", str(base), str(root))
         wanted = [argument for lock in locks for argument in ("--requirements", str(lock))]
         self._uv(
-            title, "pip", "install", "--quiet", "--no-config", "--python", str(root / "bin/python"), "--require-hashes", "--no-deps",
-            "--only-binary", ":all:", *wanted,
+            title, "pip", "install", "--quiet", "--no-config", "--python", str(root / "bin/python"),
+            "--require-hashes", "--no-deps", "--only-binary", ":all:", *wanted,
         )  # fmt: skip
 
     def _uv(self, title: str, *arguments: str) -> None:
@@ -119,6 +131,9 @@ def checked_lock(lock: Path) -> str:
             why=f"It is looked for at {lock}.",
             advice=REMEDY,
         ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ConfigurationError(f"The lock file {lock.name} can't be read: {why}.", advice=REMEDY) from error
     parse_lock(text, lock.name)
     return text
 
@@ -126,7 +141,7 @@ def checked_lock(lock: Path) -> str:
 def uv_program() -> str:
     """The uv that came with this package, else the one on the PATH."""
     try:
-        from uv import find_uv_bin  # noqa: PLC0415 - uv's module is only wanted where uv is used
+        from uv import find_uv_bin  # pylint: disable=import-outside-toplevel  # only wanted where uv is used
 
         return str(find_uv_bin())
     except (ImportError, FileNotFoundError):
@@ -136,8 +151,12 @@ def uv_program() -> str:
         return found
 
 
+def short_version(version: str) -> str:
+    """The first two numbers of a version, by which a Python's folders and programs are named."""
+    return ".".join(version.split(".")[:2])
+
+
 def _environment(root: Path, version: str, packages: dict[str, str]) -> ToolEnvironment:
-    short = ".".join(version.split(".")[:2])
     python = root / "bin" / "python"
-    libraries = root / "lib" / f"python{short}" / "site-packages"
+    libraries = root / "lib" / f"python{short_version(version)}" / "site-packages"
     return ToolEnvironment(root=root, python=python, version=version, site_packages=libraries, packages=packages)

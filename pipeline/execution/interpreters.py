@@ -1,12 +1,13 @@
 """Finding a Python of a wanted version on this machine.
 
-uv's own search stops at the first program of that name on the PATH even when it can't run, as pyenv's shims for versions that are
-installed but not active can't; so each candidate is tried here, and only one that answers counts.
+uv's own search stops at the first program of that name on the PATH even when it can't run, as pyenv's shims for
+versions that are installed but not active can't; so each candidate is tried here, and only one that answers counts.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,7 +19,9 @@ _PROBE = "import platform, sys; print(sys.executable); print(platform.python_ver
 _TIMEOUT_S = 30.0
 
 
-def find_python(wanted: str, environ: Mapping[str, str], processes: ProcessRunner, folder: Path) -> tuple[Path, str] | None:
+def find_python(
+    wanted: str, environ: Mapping[str, str], processes: ProcessRunner, folder: Path
+) -> tuple[Path, str] | None:
     """The path and full version of a Python ``wanted`` (like ``3.13``), or none. ``folder`` is where probes run."""
     running = ".".join(map(str, sys.version_info[:3]))
     if _fits(running, wanted) and sys.prefix == sys.base_prefix:
@@ -44,15 +47,24 @@ def running_python(processes: ProcessRunner, folder: Path) -> tuple[Path, str]:
 
 
 def _candidates(wanted: str, environ: Mapping[str, str]) -> Iterator[Path]:
-    name = f"python{wanted}"
+    # Programs are named by the first two numbers, whatever is wanted.
+    short = ".".join(wanted.split(".")[:2])
+    name = f"python{short}"
     for place in environ.get("PATH", os.defpath).split(os.pathsep):
-        if (Path(place) / name).exists():
+        # A relative place would mean something else in every folder, and a program of the checkout in some.
+        if os.path.isabs(place) and (Path(place) / name).exists():
             yield Path(place) / name
     home = Path(environ.get("HOME", "/"))
     pyenv = Path(environ.get("PYENV_ROOT") or home / ".pyenv")
     uv = Path(environ.get("UV_PYTHON_INSTALL_DIR") or home / ".local/share/uv/python")
-    yield from sorted(pyenv.glob(f"versions/{wanted}*/bin/{name}"), reverse=True)
-    yield from sorted(uv.glob(f"cpython-{wanted}.*/bin/{name}"), reverse=True)
+    yield from sorted(pyenv.glob(f"versions/{short}*/bin/{name}"), key=_newest, reverse=True)
+    yield from sorted(uv.glob(f"cpython-{short}.*/bin/{name}"), key=_newest, reverse=True)
+
+
+def _newest(program: Path) -> tuple[tuple[int, ...], str]:
+    """Sorts by the numbers in the installation's name, so that 3.13.10 comes after 3.13.9."""
+    name = program.parent.parent.name
+    return tuple(int(number) for number in re.findall(r"[0-9]+", name)), name
 
 
 def _probe(program: Path, processes: ProcessRunner, folder: Path) -> tuple[Path, str] | None:

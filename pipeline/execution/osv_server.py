@@ -33,7 +33,7 @@ _POLL_S = 0.02
 _LONGEST_QUERY = 64 * 2**10
 
 
-class UnanswerableError(Exception):
+class Unanswerable(Exception):
     """A query that can't be answered, with the status that says so."""
 
     def __init__(self, status: HTTPStatus, text: str) -> None:
@@ -89,7 +89,7 @@ class OsvServer:
         vulnerabilities.
 
         Raises:
-            UnanswerableError: it is not about a version of a PyPI package.
+            Unanswerable: it is not about a version of a PyPI package.
         """
         name, version = _subject(query)
         found = self.index.vulnerabilities(name, version)
@@ -117,6 +117,9 @@ def served(path: Path) -> Iterator[OsvServer]:
 class _Listener(ThreadingMixIn, HTTPServer):
     """Listens on a port of the system's choice. Its threads end before it is closed."""
 
+    # socketserver's five are too few for clients that ask in parallel.
+    request_queue_size = 128
+
     def __init__(self, source: OsvServer) -> None:
         self.source = source
         self.faults: list[str] = []
@@ -143,26 +146,28 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer a query."""
         try:
             self._send(HTTPStatus.OK, self.server.source.reply(self._query()))
-        except UnanswerableError as refusal:
+        except Unanswerable as refusal:
             self._send(refusal.status, {"code": int(refusal.status), "message": refusal.text})
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: what was asked is in ``answered``."""
 
     def _query(self) -> dict[str, Any]:
-        if self.path != QUERY:
-            raise UnanswerableError(HTTPStatus.NOT_FOUND, f"Only {QUERY} is served.")
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()):
-            raise UnanswerableError(HTTPStatus.LENGTH_REQUIRED, "A query comes with its length.")
+            raise Unanswerable(HTTPStatus.LENGTH_REQUIRED, "A query comes with its length.")
         if int(length) > _LONGEST_QUERY:
-            raise UnanswerableError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The query is too long.")
+            raise Unanswerable(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The query is too long.")
+        # Read before anything else is judged: with unread data left, the end of the connection can overtake the answer.
+        body = self.rfile.read(int(length))
+        if self.path != QUERY:
+            raise Unanswerable(HTTPStatus.NOT_FOUND, f"Only {QUERY} is served.")
         try:
-            query = json.loads(self.rfile.read(int(length)))
+            query = json.loads(body)
         except ValueError as error:
-            raise UnanswerableError(HTTPStatus.BAD_REQUEST, "The query is not JSON.") from error
+            raise Unanswerable(HTTPStatus.BAD_REQUEST, "The query is not JSON.") from error
         if not isinstance(query, dict):
-            raise UnanswerableError(HTTPStatus.BAD_REQUEST, "The query is not an object.")
+            raise Unanswerable(HTTPStatus.BAD_REQUEST, "The query is not an object.")
         return query
 
     def _send(self, status: HTTPStatus, answer: Mapping[str, Any]) -> None:
@@ -178,9 +183,9 @@ def _subject(query: Mapping[str, Any]) -> tuple[str, str]:
     package, version = query.get("package"), query.get("version")
     name = package.get("name") if isinstance(package, dict) else None
     if not (isinstance(package, dict) and isinstance(name, str) and name and package.get("ecosystem") == ECOSYSTEM):
-        raise UnanswerableError(HTTPStatus.BAD_REQUEST, f"The query names no package of {ECOSYSTEM}.")
+        raise Unanswerable(HTTPStatus.BAD_REQUEST, f"The query names no package of {ECOSYSTEM}.")
     if not isinstance(version, str) or pep440(version) is None:
-        raise UnanswerableError(HTTPStatus.BAD_REQUEST, "The query names no version of PEP 440.")
+        raise Unanswerable(HTTPStatus.BAD_REQUEST, "The query names no version of PEP 440.")
     return canonicalize_name(name), version
 
 
@@ -189,7 +194,7 @@ def _offset(token: object, count: int) -> int:
     if not token:
         return 0
     if not (isinstance(token, str) and token.isascii() and token.isdigit() and 0 < int(token) < count):
-        raise UnanswerableError(HTTPStatus.BAD_REQUEST, "The page token was not given out by this server.")
+        raise Unanswerable(HTTPStatus.BAD_REQUEST, "The page token was not given out by this server.")
     return int(token)
 
 

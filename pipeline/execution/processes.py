@@ -1,7 +1,7 @@
 """Local processes: the only place that starts one.
 
-Each runs in a session of its own, so that a Ctrl-C at the terminal reaches the runner alone, and the runner stops the whole group.
-A tool that handles SIGINT and exits 0 can therefore never be taken for one that finished.
+Each runs in a session of its own, so that a Ctrl-C at the terminal reaches the runner alone, and the runner stops the
+whole group. A tool that handles SIGINT and exits 0 can therefore never be taken for one that finished.
 """
 
 from __future__ import annotations
@@ -30,14 +30,16 @@ INHERITED = (
     "UV_CACHE_DIR", "PYENV_ROOT",
     # Where pip finds packages; values may hold credentials, so none is ever printed.
     "PIP_CONFIG_FILE", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_TRUSTED_HOST",
-    "PIP_CLIENT_CERT", "PIP_PROXY", "PIP_DEFAULT_TIMEOUT", "PIP_TIMEOUT", "PIP_RETRIES", "PIP_KEYRING_PROVIDER", "NETRC",
+    "PIP_CLIENT_CERT", "PIP_PROXY", "PIP_DEFAULT_TIMEOUT", "PIP_TIMEOUT", "PIP_RETRIES", "PIP_KEYRING_PROVIDER",
+    "NETRC",
 )  # fmt: skip
 """What a stage's process gets of the caller's environment; the rest stays out, so that a run does not depend on it."""
 
 _GRACE_S = 5.0
 _BEAT_S = 10.0
 _PR_SET_PDEATHSIG = 1
-# Loaded before any fork: a child between fork and exec must not take the loader's lock.
+# Loaded before any fork: a child between fork and exec must not take the loader's lock, and all that it does there
+# (preexec_fn, of which pylint warns as W1509) is one system call. R1732 (use "with") is for processes without a group.
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -60,7 +62,7 @@ class LocalProcesses:
             try:
                 given.write(request.stdin.encode("utf-8", "surrogateescape"))
                 given.seek(0)
-                process = subprocess.Popen(  # nosec B603 - an argument list, no shell
+                process = subprocess.Popen(  # nosec B603  # pylint: disable=R1732,W1509
                     request.argv, cwd=request.cwd, env=self._environment(request), stdin=given, stdout=out, stderr=err,
                     start_new_session=True, preexec_fn=_die_with_parent if _LIBC is not None else None,
                 )  # fmt: skip
@@ -116,7 +118,7 @@ def start_detached(argv: list[str], log: Path, env: Mapping[str, str] | None = N
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
         with log.open("ab") as file:
-            process = subprocess.Popen(  # nosec B603 - an argument list, no shell
+            process = subprocess.Popen(  # nosec B603  # pylint: disable=R1732,W1509
                 argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True, cwd="/", env=env,
             )  # fmt: skip
     except OSError as error:
@@ -168,7 +170,7 @@ class Companion:
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("wb") as file:
-                self._process = subprocess.Popen(  # nosec B603 - an argument list, no shell
+                self._process = subprocess.Popen(  # nosec B603  # pylint: disable=R1732,W1509
                     argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
                     start_new_session=True, preexec_fn=_die_with_parent if _LIBC is not None else None,
                 )  # fmt: skip
@@ -210,7 +212,7 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 
 def _die_with_parent() -> None:
-    """In the child, before it becomes the tool: end when the runner ends, even by SIGKILL (prctl(2), PR_SET_PDEATHSIG)."""
+    """In the child, before it becomes the tool: end with the runner, however that ends (PR_SET_PDEATHSIG, prctl(2))."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # type: ignore[union-attr]  # only passed where it is there
 
 

@@ -1,9 +1,9 @@
 """Masking of secrets in everything that is written or printed, before it is.
 
 What counts as one: the value of an environment variable with a secret-like name (at least 8 characters long), the
-credentials of a URL, and whatever a stage adds (what the secret scanner found, the random key of a container). Masked in
-plain, URL-encoded and base64 form, and as JSON and XML write it; of a secret of several lines each line counts, since tools
-indent what they print.
+credentials of a URL, and whatever a stage adds (what the secret scanner found, the random key of a container). Masked
+in plain, URL-encoded and base64 form, and as JSON and XML write it; of a secret of several lines each line counts,
+since tools indent what they print.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One run at a time in a checkout; the second is told who holds it.
 
-The lock is the kernel's (flock), so it ends with its holder however that ends, and a left-over file means nothing. Processes of
-one run (the workers of ``nox -j``) share it: they carry the same run id.
+The lock is the kernel's (flock), so it ends with its holder however that ends, and a left-over file means nothing.
+Processes of one run (the workers of ``nox -j``) share it: they carry the same run id.
 """
 
 from __future__ import annotations
@@ -48,20 +48,24 @@ class RunLock:
         self._file = file
 
     def _take(self, file: IO[str]) -> None:
-        if _alone(file):
-            file.seek(0)
-            file.truncate()
-            file.write(f"{self._run_id} {os.getpid()}\n")
-            file.flush()
-        # Shared from here on, so that the same run's other processes can join; strangers ask for it exclusively. Where it was
-        # not ours alone this waits until its holder has written its name, which takes a moment.
-        fcntl.flock(file, fcntl.LOCK_SH)
-        run_id, pid = _holder(file)
-        if run_id != self._run_id:
-            raise ConfigurationError(
-                f"Another run is at work in this checkout (pid {pid or 'unknown'}).",
-                advice="Wait until it has ended, or use another checkout.",
-            )
+        pid = ""
+        # A second look, since the holder whose name was read may have ended in between.
+        for _ in range(2):
+            if _alone(file):
+                file.seek(0)
+                file.truncate()
+                file.write(f"{self._run_id} {os.getpid()}\n")
+                file.flush()
+            # Shared from here on, so that the same run's other processes can join; strangers ask for it exclusively.
+            # Where it was not ours alone this waits until its holder has written its name, which takes a moment.
+            fcntl.flock(file, fcntl.LOCK_SH)
+            run_id, pid = _holder(file)
+            if run_id == self._run_id:
+                return
+        raise ConfigurationError(
+            f"Another run is at work in this checkout (pid {pid or 'unknown'}).",
+            advice="Wait until it has ended, or use another checkout.",
+        )
 
     def release(self) -> None:
         """Give the lock back."""

@@ -1,4 +1,4 @@
-"""The results of a run on disk: one file a stage, each replaced atomically, and the record of the run they belong to."""
+"""The results of a run on disk: one file a stage, each replaced atomically, and the record of their run."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from pipeline.execution.files import sha256_of, write_atomically
 class ResultStore:
     """Stage results below ``reports``, and what is remembered between runs below ``state``.
 
-    ``encode`` turns a result into the JSON text of ``result.json`` and ``decode`` reads it back; both are a reporter's and are
-    passed in, because an execution module does not know formats.
+    ``encode`` turns a result into the JSON text of ``result.json`` and ``decode`` reads it back; both are a reporter's
+    and are passed in, because an execution module does not know formats.
     """
 
     def __init__(

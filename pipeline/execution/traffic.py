@@ -52,6 +52,9 @@ class _Side:
                 # The socket's time-out bounds each read; this bounds all of them, against an answer that trickles.
                 if time.perf_counter() - started > self._each_s:
                     raise TimeoutError
+            if response.length:
+                # Reading in blocks, the library says nothing of a body that ends early.
+                raise http.client.IncompleteRead(b"", response.length)
             return response.status, time.perf_counter() - started, ""
         except (OSError, http.client.HTTPException) as error:
             self.close()

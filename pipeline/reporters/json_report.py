@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import fields
 from typing import Any
 
@@ -11,7 +12,7 @@ import msgspec
 from pipeline.core.evidence import Evidence
 from pipeline.core.finding import Finding
 from pipeline.core.run_record import Report
-from pipeline.core.stage import StageResult
+from pipeline.core.stage import Metric, StageResult, Status
 
 SCHEMA = "pipeline.report/v1"
 STAGE_SCHEMA = "pipeline.stage/v1"
@@ -45,7 +46,7 @@ def render(report: Report) -> str:
 
 
 def render_stage(result: StageResult) -> str:
-    """One stage's ``result.json``: the stage as in the merged report, with its own findings and lists under ``details``."""
+    """One stage's ``result.json``: as in the merged report, with its own findings and lists under ``details``."""
     document = {
         "schema": STAGE_SCHEMA,
         **_stage(result),
@@ -79,10 +80,18 @@ def parse_stage(text: str) -> StageResult | None:
             }
         document.update({name: details[name] for name in ("findings", "suppressions", "not_checked")})
         known = {item.name for item in fields(StageResult)}
-        return msgspec.convert({k: v for k, v in document.items() if k in known}, StageResult)
-    except (ValueError, KeyError, TypeError, AttributeError, msgspec.MsgspecError):
+        result = msgspec.convert({k: v for k, v in document.items() if k in known}, StageResult)
+        return result if _is_carried(result) else None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         # Somebody else's file, or a damaged one, in our place: no result, and a missing result is never green.
         return None
+
+
+def _is_carried(result: StageResult) -> bool:
+    """Whether a green that was read is one that the same file's evidence and gates carry."""
+    if result.status is not Status.PASS:
+        return True
+    return result.evidence is not None and not result.evidence.doubts and all(gate.passed for gate in result.gates)
 
 
 def _stage(result: StageResult) -> dict[str, Any]:
@@ -93,7 +102,7 @@ def _stage(result: StageResult) -> dict[str, Any]:
         "gates": [_plain(gate) for gate in result.gates],
         "tools": [_plain(tool) for tool in result.tools],
         "evidence": _evidence(result.evidence),
-        "metrics": dict(result.metrics),
+        "metrics": {name: _number(value) for name, value in result.metrics.items()},
         "findings": result.counts(),
         "artifacts": [_plain(artifact) for artifact in result.artifacts],
         "started": result.started,
@@ -101,6 +110,11 @@ def _stage(result: StageResult) -> dict[str, Any]:
         "cached": result.cached,
         "command": result.command,
     }
+
+
+def _number(value: Metric) -> Metric:
+    """JSON has no infinity and no "not a number"; they are shown as text."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _evidence(evidence: Evidence | None) -> dict[str, Any] | None:
@@ -127,4 +141,4 @@ def _plain(value: Any) -> dict[str, Any]:
 
 def _text(document: dict[str, Any]) -> str:
     # Escaped to ASCII: lone surrogates from file names stay valid JSON, and no terminal is told anything by a report.
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"

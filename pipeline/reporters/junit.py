@@ -1,14 +1,14 @@
-"""``pipeline.junit.xml``: a suite a stage, a case a check, test or finding, in the dialect that GitHub, GitLab and Jenkins all read.
+"""``pipeline.junit.xml``: a suite a stage, a case a gate or finding, in a dialect that CI systems share.
 
-A gate that is not met is a ``<failure>``, what could not be told an ``<error>``, an optional stage that did not run a ``<skipped>``.
-CI systems read a skip as green, so a required stage that did not run is an ``<error>``. The reason stands in ``message`` (Jenkins)
-and in the text (GitLab).
+A gate that is not met is a ``<failure>``, what could not be told an ``<error>``, an optional stage that did not run a
+``<skipped>``. CI systems read a skip as green, so a required stage that did not run is an ``<error>``. The reason
+stands in ``message`` (Jenkins) and in the text (GitLab).
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections import Counter
 
 from lxml import etree
 
@@ -16,8 +16,12 @@ from pipeline.core.finding import Finding, State
 from pipeline.core.run_record import Report
 from pipeline.core.stage import StageResult, Status
 
-# What XML 1.0 allows (section 2.2); everything else is shown as an escape.
-_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What XML 1.0 allows (section 2.2), less the control characters that it discourages; everything else is shown as an
+# escape.
+_FORBIDDEN = re.compile("[^\t\n\u0020-\u007e\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Parsers refuse values of some megabytes, and one such text would take the whole report along.
+MOST_NAME = 500
+MOST_TEXT = 20_000
 
 
 def render(report: Report) -> str:
@@ -34,13 +38,11 @@ def render(report: Report) -> str:
 
 def _suite(result: StageResult, *, required: bool) -> etree._Element:
     suite = etree.Element("testsuite", name=clean(result.name))
-    names: Counter[str] = Counter()
+    names: set[str] = set()
 
     def case(name: str, *, file: str = "", line: int = 0, time: float = 0.0) -> etree._Element:
-        # Readers drop a second case of the same name, so it gets a number.
-        names[name] += 1
-        unique = name if names[name] == 1 else f"{name} #{names[name]}"
-        element = etree.SubElement(suite, "testcase", classname=f"pipeline.{clean(result.name)}", name=clean(unique))
+        unique = _unique(clean(name, MOST_NAME), names)
+        element = etree.SubElement(suite, "testcase", classname=f"pipeline.{clean(result.name)}", name=unique)
         element.set("time", f"{time:.3f}")
         if file:
             element.set("file", clean(file))
@@ -67,6 +69,14 @@ def _suite(result: StageResult, *, required: bool) -> etree._Element:
     return suite
 
 
+def _unique(name: str, taken: set[str]) -> str:
+    """Readers drop a second case of the same name, so it gets a number."""
+    numbered = (name if number == 1 else f"{name} #{number}" for number in itertools.count(1))
+    unique = next(candidate for candidate in numbered if candidate not in taken)
+    taken.add(unique)
+    return unique
+
+
 def _outcome(element: etree._Element, result: StageResult, *, required: bool) -> None:
     text = "\n".join(result.reasons)
     if result.status is Status.FAIL:
@@ -89,12 +99,13 @@ def _finding(element: etree._Element, finding: Finding) -> None:
 
 
 def _add(element: etree._Element, tag: str, text: str, kind: str = "") -> None:
-    child = etree.SubElement(element, tag, message=clean(text.split("\n", 1)[0]))
+    child = etree.SubElement(element, tag, message=clean(text.split("\n", 1)[0], MOST_NAME))
     if kind:
         child.set("type", kind)
     child.text = clean(text)
 
 
-def clean(text: str) -> str:
-    """Text that XML can carry: what it forbids becomes a visible escape, since the text may come from the code under review."""
-    return _FORBIDDEN.sub(lambda match: match.group().encode("unicode_escape", "surrogatepass").decode("ascii"), text)
+def clean(text: str, longest: int = MOST_TEXT) -> str:
+    """Text that XML can carry, bounded; what XML forbids is a visible escape, since the target may have written it."""
+    cut = text if len(text) <= longest else text[: longest - 1] + "…"
+    return _FORBIDDEN.sub(lambda match: match.group().encode("unicode_escape", "surrogatepass").decode("ascii"), cut)

@@ -12,7 +12,7 @@ MOST_REASON = 300
 _SYMBOLS = {Status.PASS: "✅", Status.FAIL: "❌", Status.INCONCLUSIVE: "⚠️", Status.NOT_RUN: "⏸️"}
 # Everything that Markdown or HTML gives a meaning to; the text comes from the code under review.
 _SPECIAL = re.compile(r"[\\`*_{}\[\]()<>#+\-.!|~&$@:]")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
 def render(report: Report) -> str:
@@ -33,15 +33,16 @@ def render(report: Report) -> str:
     if counted:
         lines += ["### Findings", ""]
         for stage, finding in counted[:MOST_FINDINGS]:
-            place = text(finding.place)
-            lines.append(f"- **{finding.severity}** {text(stage)} {text(finding.rule)} {place}: {text(finding.message)}")
+            what = f"{text(finding.rule)} {text(finding.place)}: {text(finding.message)}"
+            lines.append(f"- **{finding.severity}** {text(stage)} {what}")
         if len(counted) > MOST_FINDINGS:
             lines.append(f"- and {len(counted) - MOST_FINDINGS} more in pipeline\\.json")
         lines.append("")
     left_out = [(result.name, item) for result in report.results for item in result.not_checked]
     if left_out:
         lines += ["### Not checked", ""]
-        lines += [f"- {text(stage)}: {text(item.what)} – {text(item.reason)}" for stage, item in left_out[:MOST_FINDINGS]]
+        shown = left_out[:MOST_FINDINGS]
+        lines += [f"- {text(stage)}, {text(item.what)}: {text(item.reason)}" for stage, item in shown]
         if len(left_out) > MOST_FINDINGS:
             lines.append(f"- and {len(left_out) - MOST_FINDINGS} more")
         lines.append("")

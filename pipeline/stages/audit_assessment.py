@@ -16,7 +16,7 @@ from pipeline.core.lock import Pin
 from pipeline.core.stage import Examination, Metric, NotChecked
 from pipeline.core.version_order import pep440
 from pipeline.settings import Audit
-from pipeline.tools.pip_audit import Output, Reported, unit
+from pipeline.tools.pip_audit import OFFLINE_ADVICE, Output, Reported, unit
 
 UNIT = "locked packages"
 _DEFAULT_AGE_DAYS = Audit().max_age_days
@@ -70,7 +70,7 @@ def assess(settings: Audit, pins: tuple[Pin, ...], observed: Observed, current: 
         gates=(current, findings_gate(findings, what="known vulnerabilities", fail_on=settings.fail_on)),
         findings=findings,
         metrics=metrics,
-        doubts=(*observed.doubts, *unexpected, *_lost(observed), *_freshness(settings, index, age)),
+        doubts=(*observed.doubts, *_skipped(output), *unexpected, *_lost(observed), *_freshness(settings, index, age)),
         notes=notes,
         not_checked=tuple(NotChecked(what=name, reason=reason) for name, reason in output.skipped),
     )
@@ -128,6 +128,13 @@ def _finding(lock: str, line: int, report: Reported, told: Vulnerability) -> Fin
         aliases=told.aliases,
         fix=", ".join(str(version) for version in fixes),
     )
+
+
+def _skipped(output: Output) -> tuple[str, ...]:
+    if not output.skipped:
+        return ()
+    names, reasons = zip(*output.skipped, strict=True)
+    return (f"pip-audit skipped {listed(names)}: {reasons[0]}. {OFFLINE_ADVICE}",)
 
 
 def _lost(observed: Observed) -> tuple[str, ...]:

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """The effects that a stage may use, each behind its Protocol. The engine and the registries are opened when first asked for.
+    """The effects that a stage may use, each behind its Protocol; engine and registries open when first asked for.
 
-    ``ownership`` marks what a stage starts in an engine; ``cache`` is a folder that lasts and holds nothing that is not verified
-    before each use.
+    ``ownership`` marks what a stage starts in an engine; ``cache`` is a folder that lasts and holds nothing that is
+    not verified before each use.
     """
 
     processes: ProcessRunner
@@ -57,10 +57,11 @@ class Ports:
 class Context:
     """One run of one stage.
 
-    ``tree`` is the snapshot laid out as files: what a stage checks, and never the working tree. ``scratch`` is an empty folder of
-    this run alone, so a file in it was written by this run. ``raw`` is where what should be kept goes (see :meth:`keep`).
-    ``state`` lasts from run to run. ``results`` are this snapshot's results of other stages; ``previous`` is this stage's last
-    result that ran to its end, of whatever snapshot. ``arguments`` are what stands behind ``--`` on the command line.
+    ``tree`` is the snapshot laid out as files: what a stage checks, and never the working tree. ``scratch`` is an
+    empty folder of this run alone, so a file in it was written by this run. ``raw`` is where what should be kept goes
+    (see :meth:`keep`). ``state`` lasts from run to run. ``results`` are this snapshot's results of other stages;
+    ``previous`` is this stage's last result that ran to its end, of whatever snapshot. ``arguments`` are what stands
+    behind ``--`` on the command line.
     """
 
     settings: Settings
@@ -75,7 +76,7 @@ class Context:
     arguments: tuple[str, ...] = ()
 
     def keep(self, name: str, text: str) -> Path:
-        """Keep a tool's own output under ``raw``, untouched but for masked secrets; it becomes an artifact of the result."""
+        """Keep a tool's own output under ``raw``, untouched but for masked secrets, as an artifact of the result."""
         path = self.raw / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.ports.redact(text), encoding="utf-8", errors="backslashreplace")
@@ -87,7 +88,7 @@ class Context:
         Raises:
             ToolTrouble: it can't be started, or was stopped because its time was up.
         """
-        outcome = self.ports.processes.run(request)
+        outcome: Outcome = self.ports.processes.run(request)  # pylint: disable=assignment-from-no-return  # a Protocol's
         if outcome.timed_out:
             name = Path(request.argv[0]).name
             raise ToolTrouble(
@@ -116,9 +117,9 @@ def packaged_lock(name: str) -> Path:
 class Stage(Protocol):
     """A gate of the pipeline.
 
-    ``run`` examines; what status follows from that is not the stage's to say (:func:`pipeline.core.verdict.conclude`). Trouble is
-    raised: a ConfigurationError for what the user must mend (exit 2), a TargetFault for a certain fault of the target (``fail``),
-    anything else of the error tree means that nothing can be said (``inconclusive``).
+    ``run`` examines; what status follows from that is not the stage's to say (:func:`pipeline.core.verdict.conclude`).
+    Trouble is raised: a ConfigurationError for what the user must mend (exit 2), a TargetFault for a certain fault of
+    the target (``fail``), anything else of the error tree means that nothing can be said (``inconclusive``).
     """
 
     @property
@@ -150,5 +151,5 @@ class Stage(Protocol):
         ...
 
     def still_holds(self, context: Context, result: StageResult) -> bool:
-        """Whether what an earlier pass of this snapshot left is still there (an image, say), so that it may be reused."""
+        """Whether what an earlier pass of this snapshot left (an image, say) is still there to be reused."""
         ...

@@ -18,7 +18,13 @@ from pipeline.stages.source_files import python_files, require_paths
 from pipeline.tools import pylint, ruff
 
 CONTROL = "name that does not exist"
-CONTROL_SOURCE = '"""A module with a planted fault."""\n\n\ndef control() -> str:\n    """Use what is not there."""\n    return absent_name\n'
+CONTROL_SOURCE = '''"""A module with a planted fault."""
+
+
+def control() -> str:
+    """Use what is not there."""
+    return absent_name
+'''
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,15 @@ class LintStage:
             Control(tool="ruff", planted=CONTROL, caught=_ruff_control(context, tools, files[0])),
             Control(tool="pylint", planted=CONTROL, caught=_pylint_control(context, tools, libraries)),
         )
-        examined = assess(settings, files, from_ruff, from_pylint, controls, not_checked, context.previous)
+        examined = assess(
+            settings,
+            files,
+            from_ruff,
+            from_pylint,
+            controls=controls,
+            not_checked=not_checked,
+            previous=context.previous,
+        )
         return context.with_tools(examined, tools, "ruff", "pylint")
 
 
@@ -67,6 +81,7 @@ def assess(
     files: tuple[str, ...],
     from_ruff: ruff.Output,
     from_pylint: pylint.Output,
+    *,
     controls: tuple[Control, ...],
     not_checked: tuple[NotChecked, ...] = (),
     previous: StageResult | None = None,
@@ -92,7 +107,7 @@ def assess(
 
 
 def without_exempt(output: ruff.Output, tree: Path) -> ruff.Output:
-    """The output with the files that tell ruff to keep quiet taken from ``checked``: ruff itself says that it checked them."""
+    """The output with the files that tell ruff to keep quiet taken from ``checked``, where ruff itself counts them."""
     exempt = {path for path in output.checked if ruff.exempts_itself((tree / path).read_bytes())}
     return replace(output, checked=output.checked - exempt, exempt=tuple(sorted(exempt)))
 

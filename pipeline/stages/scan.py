@@ -25,10 +25,12 @@ CONTROL_SOURCE = '"""A planted fault."""\nimport subprocess\n\nsubprocess.call(i
 
 @dataclass(frozen=True, slots=True)
 class ScanStage:
-    """Unit of work: Python files. Expected: those of the snapshot. Checked: those that bandit parsed and walked to the end.
+    """Unit of work: Python files. Expected: those of the snapshot. Checked: those that bandit parsed and walked to the
+    end.
 
-    The project's own bandit configuration is not honoured, because its ``skips`` and ``exclude_dirs`` could empty the gate
-    without a word in the report. ``scan.exclude``, with its reasons, and ``# nosec``, each listed, are the ways to say less.
+    The project's own bandit configuration is not honoured, because its ``skips`` and ``exclude_dirs`` could empty the
+    gate without a word in the report. ``scan.exclude``, with its reasons, and ``# nosec``, each listed, are the ways to
+    say less.
     """
 
     name: str = "scan"
@@ -59,7 +61,15 @@ class ScanStage:
         silenced = tuple(
             found for path in files for found in bandit.suppressions(path, (context.tree / path).read_bytes())
         )
-        examined = assess(settings, files, output, control, silenced, not_checked, own_configuration(context.tree))
+        examined = assess(
+            settings,
+            files,
+            output,
+            control=control,
+            silenced=silenced,
+            not_checked=not_checked,
+            ignored=own_configuration(context.tree),
+        )
         return context.with_tools(examined, tools, "bandit")
 
 
@@ -67,12 +77,13 @@ def assess(
     settings: Scan,
     files: tuple[str, ...],
     output: bandit.Output,
+    *,
     control: Control,
     silenced: tuple[Suppression, ...] = (),
     not_checked: tuple[NotChecked, ...] = (),
     ignored: tuple[str, ...] = (),
 ) -> Examination:
-    """What bandit's output amounts to; ``ignored`` names the configuration of the project's own that was not applied."""
+    """What bandit's output amounts to; ``ignored`` names the project's own configuration that was not applied."""
     findings = weighed(output.findings, fail_on=settings.fail_on, confidence=settings.confidence)
     what = f"bandit findings of {settings.confidence} confidence or more"
     return Examination(

@@ -20,13 +20,16 @@ from pipeline.stages.context import Context
 from pipeline.stages.source_files import apply_exclusions
 from pipeline.tools import secret_scanner
 
-CONTROLS = {"planted_key.txt": ("AWS access key", "aws-access-key"), "planted.env": ("password in a setting", "secret-keyword")}
+CONTROLS = {
+    "planted_key.txt": ("AWS access key", "aws-access-key"),
+    "planted.env": ("password in a setting", "secret-keyword"),
+}
 """The planted files: what each holds, and the rule that must catch it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretsStage:
-    """Unit of work: files, of whatever kind. Expected: those of the snapshot. Checked: those that the driver read to their end."""
+    """Unit of work: files of any kind. Expected: those of the snapshot. Checked: those that were read to their end."""
 
     name: str = "secrets"
     summary: str = "Look for credentials in every file."
@@ -87,7 +90,7 @@ def elsewhere(snapshot: Snapshot, tree: Path) -> tuple[NotChecked, ...]:
 
 
 def planted(seed: str) -> dict[str, str]:
-    """The planted files with their content, made from ``seed``: a credential written out here would be a finding itself."""
+    """The planted files, made from ``seed``: a credential that is written out here would be a finding itself."""
     letters = base64.b32encode(hashlib.sha256(seed.encode()).digest()).decode()
     contents = (f"{'AK' + 'IA'}{letters[:16]}\n", f"DB_PASSWORD={letters[16:28].lower()}-1\n")
     return dict(zip(CONTROLS, contents, strict=True))
@@ -116,5 +119,6 @@ def _controls(context: Context, tools: ToolEnvironment) -> tuple[Control, ...]:
         (folder / name).write_text(text, encoding="utf-8")
     found = {(finding.path, finding.rule) for finding in _scan(context, tools, tuple(CONTROLS), folder).findings}
     return tuple(
-        Control(tool="detect-secrets", planted=what, caught=(name, rule) in found) for name, (what, rule) in CONTROLS.items()
+        Control(tool="detect-secrets", planted=what, caught=(name, rule) in found)
+        for name, (what, rule) in CONTROLS.items()
     )

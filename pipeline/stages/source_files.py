@@ -37,5 +37,6 @@ def apply_exclusions(
     for exclusion in exclude:
         covered = [path for path in kept if is_below(path, exclusion.path)]
         kept = tuple(path for path in kept if not is_below(path, exclusion.path))
-        left_out.append(NotChecked(what=f"{exclusion.path} ({len(covered)} files)", reason=exclusion.reason))
+        amount = "1 file" if len(covered) == 1 else f"{len(covered)} files"
+        left_out.append(NotChecked(what=f"{exclusion.path} ({amount})", reason=exclusion.reason))
     return kept, tuple(left_out)

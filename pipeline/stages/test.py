@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.core.evidence import Control, Evidence
+from pipeline.core.evidence import Control, Evidence, listed
 from pipeline.core.expected_tests import functions_in, is_test_file
-from pipeline.core.finding import weighed
+from pipeline.core.finding import Severity, weighed
 from pipeline.core.gate import Gate, check_gate, count_gate, findings_gate, floor_gate
 from pipeline.core.ports import Request, ToolEnvironment
 from pipeline.core.snapshot import Snapshot, is_below
 from pipeline.core.stage import Examination, Metric, NotChecked, StageResult
-from pipeline.errors import ToolTrouble
-from pipeline.settings import Settings, Severity
+from pipeline.settings import Settings
 from pipeline.settings import Test as TestSettings
 from pipeline.stages.context import Context
 from pipeline.stages.project_locks import project_environment
@@ -25,7 +25,7 @@ CONTROL_SOURCE = '"""A planted failure."""\n\n\ndef test_planted() -> None:\n   
 
 @dataclass(frozen=True, slots=True)
 class TestStage:
-    """Unit of work: test functions. Expected: those in the syntax trees. Checked: those that ran to an outcome of their own."""
+    """Unit of work: test functions. Expected: those in the syntax trees. Checked: those that ran to an outcome."""
 
     __test__ = False  # for pytest, which would take this for tests
 
@@ -35,7 +35,7 @@ class TestStage:
     tags: tuple[str, ...] = ("quality",)
 
     def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
-        """Raises ConfigurationError for a coverage path that is not in the snapshot. Tests that are missing are ``inconclusive``."""
+        """Raises ConfigurationError for a coverage path that is not there. Without tests it is ``inconclusive``."""
         require_paths(snapshot, settings.test.coverage, "test.coverage")
 
     def still_holds(self, context: Context, result: StageResult) -> bool:
@@ -55,13 +55,13 @@ class TestStage:
         options = coverage.options(settings.coverage, report)
         ran = run_tests(context, tools, settings.paths, settings.markers, options=options, keep="junit.xml")
         caught = _control(context, tools)
-        if not report.exists():
-            raise ToolTrouble("No coverage was written.", why="pytest-cov must be among the locked test requirements.")
-        text = report.read_text(encoding="utf-8")
-        context.keep("coverage.json", text)
-        examined = assess(
-            settings, expected, ran, coverage.parse(text, measured), caught, (*not_checked, *_python(context, tools))
-        )
+        covered = None
+        if report.exists():
+            text = report.read_text(encoding="utf-8")
+            context.keep("coverage.json", text)
+            covered = coverage.parse(text, measured)
+        left_out = (*not_checked, *_python(context, tools))
+        examined = assess(settings, expected, ran, covered, caught=caught, not_checked=left_out)
         return context.with_tools(examined, tools, "pytest", "pytest-cov", "coverage")
 
 
@@ -69,21 +69,27 @@ def assess(
     settings: TestSettings,
     expected: frozenset[str],
     ran: pytest.Output,
-    covered: coverage.Output,
+    covered: coverage.Output | None,
+    *,
     caught: bool,
     not_checked: tuple[NotChecked, ...] = (),
 ) -> Examination:
-    """What the tests' outcomes and the coverage amount to."""
+    """What the tests' outcomes and the coverage amount to; ``covered`` is nothing when none was written."""
     findings = weighed(ran.findings, fail_on=Severity.LOW)
     wanted = expected - (ran.deselected - ran.executed)
-    doubts = [f"Coverage says nothing about {name}." for name in covered.missing]
-    metrics: dict[str, Metric] = {
-        "tests": ran.count,
-        "failed": len(findings),
-        "skipped": len(ran.skipped),
-        "coverage": round(covered.percent, 2),
-        "statements": covered.statements,
-    }
+    metrics: dict[str, Metric] = {"tests": ran.count, "failed": len(findings), "skipped": len(ran.skipped)}
+    gates = [
+        findings_gate(findings, what="failing tests", fail_on=Severity.LOW),
+        count_gate(ran.count, settings.minimum, what="tests that ran"),
+    ]
+    if covered is None:
+        doubts: tuple[str, ...] = ("No coverage was written; pytest-cov must be among the locked test requirements.",)
+        notes = (f"{ran.count} tests ran.",)
+    else:
+        metrics |= {"coverage": round(covered.percent, 2), "statements": covered.statements}
+        gates.append(_coverage_gate(settings, covered))
+        doubts = (f"Coverage says nothing about {listed(covered.missing)}.",) if covered.missing else ()
+        notes = (f"{ran.count} tests ran, coverage {covered.percent:.2f} % of {covered.statements} statements.",)
     return Examination(
         evidence=Evidence.of(
             "test functions",
@@ -91,25 +97,21 @@ def assess(
             checked=ran.executed,
             controls=(Control(tool="pytest", planted="failing test", caught=caught),),
         ),
-        gates=(
-            findings_gate(findings, what="failing tests", fail_on=Severity.LOW),
-            count_gate(ran.count, settings.minimum, what="tests that ran"),
-            _coverage_gate(settings, covered),
-        ),
+        gates=tuple(gates),
         findings=findings,
         metrics=metrics,
-        doubts=(*ran.doubts, *doubts),
-        notes=(f"{ran.count} tests ran, coverage {covered.percent:.2f} % of {covered.statements} statements.",),
+        doubts=ran.doubts + doubts,
+        notes=notes,
         not_checked=not_checked,
     )
 
 
 def expected_tests(snapshot: Snapshot, tree: Path, paths: tuple[str, ...]) -> frozenset[str]:
     """The test functions in the snapshot's test files below ``paths``, by node id without parameters."""
-    names = set()
+    names: set[str] = set()
     for path in snapshot.files(paths, "*.py"):
         if is_test_file(path):
-            names.update(functions_in(path, (tree / path).read_text(encoding="utf-8", errors="surrogateescape")))
+            names.update(functions_in(path, (tree / path).read_bytes()))
     return frozenset(names)
 
 
@@ -136,11 +138,7 @@ def run_tests(
             ),
             cwd=folder,
             timeout_s=settings.timeout_s,
-            env={
-                **settings.environment,
-                **pytest.environment(record),
-                "COVERAGE_FILE": str(record.parent / "coverage"),
-            },
+            env=_environment(settings, record),
             title="pytest",
         )
     )
@@ -148,10 +146,23 @@ def run_tests(
         context.keep(f"{name}.log", outcome.stdout + outcome.stderr)
         if junit.exists():
             context.keep(keep, junit.read_text(encoding="utf-8", errors="backslashreplace"))
-    text = record.read_text(encoding="utf-8") if record.exists() else ""
+    text = record.read_text(encoding="utf-8", errors="replace") if record.exists() else ""
     if keep:
         context.keep(f"{name}-record.jsonl", text)
     return pytest.parse(outcome, text, context.tree)
+
+
+def _environment(settings: TestSettings, record: Path) -> dict[str, str | None]:
+    """The project's variables and the witness's; both may have something to put on Python's path."""
+    witness = pytest.environment(record)
+    paths = [path for path in (witness["PYTHONPATH"], settings.environment.get("PYTHONPATH")) if path]
+    coverage_file = str(record.parent / "coverage")
+    return {
+        **settings.environment,
+        **witness,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "COVERAGE_FILE": coverage_file,
+    }
 
 
 def _control(context: Context, tools: ToolEnvironment) -> bool:
@@ -164,7 +175,7 @@ def _control(context: Context, tools: ToolEnvironment) -> bool:
 
 
 def _measured_files(snapshot: Snapshot, settings: TestSettings) -> tuple[tuple[str, ...], tuple[NotChecked, ...]]:
-    """The files whose coverage counts: those below the measured folders that are not the tests themselves nor excluded."""
+    """The files whose coverage counts: those below the measured folders that are neither tests nor excluded."""
     files = [
         path
         for path in snapshot.files(settings.coverage, "*.py")
@@ -183,7 +194,7 @@ def _coverage_gate(settings: TestSettings, covered: coverage.Output) -> Gate:
 def _python(context: Context, tools: ToolEnvironment) -> tuple[NotChecked, ...]:
     """Said where the tests ran on another Python than the image's."""
     wanted = context.settings.project.python
-    if tools.version.startswith(f"{wanted}."):
+    if f"{tools.version}.".startswith(f"{wanted}."):
         return ()
     return (
         NotChecked(

@@ -1,8 +1,9 @@
 """bandit: insecure calls and imports in Python code.
 
-bandit's exit code can't carry a proof: it is 0 for a missing file, a syntax error and an empty folder alike (PyCQA/bandit#1326,
-#797), and its default excludes match substrings, so that ``.github/scripts/x.py`` or ``CVSparser/x.py`` are never scanned even
-when named. So it is given single files, an empty list of excludes, and a file to write its JSON to.
+bandit's exit code can't carry a proof: it is 0 for a missing file, a syntax error and an empty folder alike
+(PyCQA/bandit#1326, #797), and its default excludes match substrings, so that ``.github/scripts/x.py`` or
+``CVSparser/x.py`` are never scanned even when named. So it is given single files, an empty list of excludes, and a file
+to write its JSON to.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ _TOTALS = "_totals"
 # The rules whose message repeats the string that they take for a password.
 _PASSWORD_RULES = {"B105", "B106", "B107"}
 _QUOTED = re.compile(r"'(?P<value>.+)'\Z", re.S)
-# What bandit itself takes for such a comment (bandit/core/manager.py, NOSEC_COMMENT): "# nosecret" too, as it has no word boundary.
+# What bandit itself takes for such a comment (bandit/core/manager.py, NOSEC_COMMENT): it has no word boundary, so that
+# a comment which merely begins with "nosecret" silences its line too.
 _NOSEC = re.compile(r"#\s*nosec.*")
 
 
@@ -51,7 +53,7 @@ class Output:
 
 
 def batches(files: tuple[str, ...], most_bytes: int = _MOST_BYTES) -> Iterator[tuple[str, ...]]:
-    """The files in groups whose names fit on one command line; Linux promises no more than 128 KiB for it (execve(2))."""
+    """The files in groups whose names fit on a command line; Linux promises no more than 128 KiB for it (execve(2))."""
     group: list[str] = []
     size = 0
     for name in files:
@@ -68,21 +70,21 @@ def batches(files: tuple[str, ...], most_bytes: int = _MOST_BYTES) -> Iterator[t
 def command(python: str, output: Path, files: tuple[str, ...]) -> tuple[str, ...]:
     """The command line that scans exactly ``files`` and writes JSON to ``output``.
 
-    ``-I`` keeps the scanned tree out of the import path, where a file named like a module of bandit's would stand in for it. An
-    empty ``-x`` replaces the default excludes by none. No configuration file is named, so the project's own is not read: bandit
-    looks for ``.bandit`` in folders only, for the others not at all.
+    ``-I`` keeps the scanned tree out of the import path, where a file named like a module of bandit's would stand in
+    for it. An empty ``-x`` replaces the default excludes by none. No configuration file is named, so the project's own
+    is not read: bandit looks for ``.bandit`` in folders only, for the others not at all.
     """
     return (
-        python, "-I", "-X", "utf8", "-m", "bandit", "--quiet", "--format", "json", "--output", str(output), "--number", "1",
-        "--exclude", "", "--", *files,
+        python, "-I", "-X", "utf8", "-m", "bandit", "--quiet", "--format", "json", "--output", str(output),
+        "--number", "1", "--exclude", "", "--", *files,
     )  # fmt: skip
 
 
 def parse(outcome: Outcome, written: str, tree: Path) -> Output:
     """Read what bandit wrote in its output file.
 
-    Exit codes: 0 clean, 1 findings, 2 usage or configuration (bandit's man page). A file with a syntax error is in ``metrics``
-    and in ``errors``; one that can't be opened only in ``errors``.
+    Exit codes: 0 clean, 1 findings, 2 usage or configuration (bandit's man page). A file with a syntax error is in
+    ``metrics`` and in ``errors``; one that can't be opened only in ``errors``.
 
     Raises:
         ToolTrouble: bandit failed, or its output is not whole, or contradicts its exit code or itself.
@@ -94,11 +96,14 @@ def parse(outcome: Outcome, written: str, tree: Path) -> Output:
         metrics: dict[str, dict[str, int]] = document["metrics"]
         results: list[dict[str, Any]] = document["results"]
         errors = {relative(e["filename"], tree): str(e["reason"]) for e in document["errors"]}
-        findings = tuple(_finding(record, tree) for record in results)
+        passwords = _passwords(results)
+        findings = tuple(_finding(record, tree, passwords) for record in results)
         counted = sum(number for name, number in metrics[_TOTALS].items() if name.startswith("SEVERITY."))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise ToolTrouble("bandit's output is not whole, so it proves nothing.", why=f"{reason}. {outcome.tail(3)}") from error
+        raise ToolTrouble(
+            "bandit's output is not whole, so it proves nothing.", why=f"{reason}. {outcome.tail(3)}"
+        ) from error
     if bool(findings) != (outcome.exit_code == 1):
         raise ToolTrouble(f"bandit's exit code {outcome.exit_code} contradicts its {len(findings)} findings.")
     if counted != len(findings):
@@ -108,10 +113,10 @@ def parse(outcome: Outcome, written: str, tree: Path) -> Output:
 
 
 def masked(written: str) -> str:
-    """bandit's JSON with every string that it takes for a password masked, in messages and in the code that it quotes."""
+    """bandit's JSON with every string that it takes for a password masked, in messages and in quoted code."""
     document: dict[str, Any] = json.loads(written)
     results: list[dict[str, Any]] = document["results"]
-    passwords = {value for record in results if (value := _password(record))}
+    passwords = _passwords(results)
     for record in results:
         record["issue_text"] = _without(record["issue_text"], passwords)
         record["code"] = _without(record["code"], passwords)
@@ -119,13 +124,13 @@ def masked(written: str) -> str:
 
 
 def suppressions(path: str, source: bytes) -> tuple[Suppression, ...]:
-    """The ``# nosec`` comments of a file, by our own reading: bandit counts those that hid something, and names none."""
+    """The ``nosec`` comments of a file, by our own reading: bandit counts those that hid something and names none."""
     found = ((line, match[0]) for line, text in _comments(source) if (match := _NOSEC.search(text)))
     return tuple(Suppression(kind="nosec", path=path, line=line, text=text.rstrip()) for line, text in found)
 
 
 def _comments(source: bytes) -> list[tuple[int, str]]:
-    """The comments with their lines; of a file that is not Python all lines, since it can't be told where a string ends."""
+    """The comments and their lines; of a file that is no valid Python all lines, as its strings can't be told."""
     try:
         tokens = list(tokenize.tokenize(io.BytesIO(source).readline))
     except (tokenize.TokenError, SyntaxError, UnicodeDecodeError):
@@ -139,11 +144,10 @@ def _doubts(errors: dict[str, str]) -> tuple[str, ...]:
     return (f"bandit could not scan {listed(f'{path} ({reason})' for path, reason in sorted(errors.items()))}.",)
 
 
-def _finding(record: dict[str, Any], tree: Path) -> Finding:
+def _finding(record: dict[str, Any], tree: Path, passwords: set[str]) -> Finding:
     path = relative(record["filename"], tree)
     line = int(record["line_number"])
     text = source_line(tree, path, line)
-    passwords = {value} if (value := _password(record)) else set()
     cwe = (record.get("issue_cwe") or {}).get("id")
     return Finding(
         rule=record["test_id"],
@@ -165,15 +169,15 @@ def _column(text: str, offset: int) -> int:
     return len(text.encode("utf-8", "surrogatepass")[: max(offset, 0)].decode("utf-8", "replace")) + 1
 
 
-def _password(record: dict[str, Any]) -> str:
-    """The string that a finding takes for a password; empty for other findings."""
-    match = _QUOTED.search(record["issue_text"]) if record["test_id"] in _PASSWORD_RULES else None
-    return match["value"] if match else ""
+def _passwords(results: list[dict[str, Any]]) -> set[str]:
+    """The strings that bandit takes for passwords; another finding may show the line that one stands on."""
+    records = (record for record in results if record["test_id"] in _PASSWORD_RULES)
+    return {match["value"] for record in records if (match := _QUOTED.search(record["issue_text"]))}
 
 
 def _without(text: str, passwords: set[str]) -> str:
     for password in passwords:
-        # Only as a string of its own: many of these are ordinary words, and masking them everywhere would hide the code.
+        # Only as a string of its own: many are ordinary words, and masking them everywhere would hide the code.
         for quote in "'\"":
             text = text.replace(f"{quote}{password}{quote}", f"{quote}{MASK}{quote}")
     return text

@@ -1,4 +1,4 @@
-"""coverage.py: the options that pytest-cov takes, and the percentage recomputed from its JSON for the files that must count."""
+"""coverage.py: the options that pytest-cov takes, and the percentage recomputed for the files that must count."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def options(sources: tuple[str, ...], report: Path) -> tuple[str, ...]:
 
 
 def parse(text: str, expected: tuple[str, ...]) -> Output:
-    """The coverage of exactly the ``expected`` files, whatever else was measured or left out by the project's configuration.
+    """The coverage of exactly the ``expected`` files, whatever else the project's configuration measures or leaves out.
 
     Raises:
         ToolTrouble: the report is not whole.
@@ -39,7 +39,7 @@ def parse(text: str, expected: tuple[str, ...]) -> Output:
         statements = sum(int(entry["num_statements"]) for entry in counted)
         covered = sum(int(entry["covered_lines"]) for entry in counted)
         excluded = sum(int(entry["excluded_lines"]) for entry in counted)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ToolTrouble("The coverage report is not whole, so it proves nothing.", why=repr(error)) from error
     return Output(
         percent=100.0 * covered / statements if statements else 0.0,

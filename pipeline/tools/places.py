@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+import os
+from pathlib import Path
 
 
 def relative(path: str, tree: Path) -> str:
-    """``path`` relative to ``tree``; a path outside the tree is given by its name alone, so that no report holds a machine's paths."""
-    candidate = Path(path)
-    if not candidate.is_absolute():
-        return PurePosixPath(path).as_posix().removeprefix("./")
+    """``path`` relative to ``tree``; of one outside it the name alone, so that no report holds a machine's paths."""
+    candidate = Path(os.path.normpath(tree / path))
     for root in (tree, tree.resolve()):
         if candidate.is_relative_to(root):
             return candidate.relative_to(root).as_posix()
@@ -17,7 +16,7 @@ def relative(path: str, tree: Path) -> str:
 
 
 def source_line(tree: Path, path: str, line: int, longest: int = 200) -> str:
-    """The source line at a place, for the reader of a finding; empty when there is none. At most ``longest`` characters."""
+    """The source line at a place, for the reader of a finding, cut to ``longest`` characters; empty without one."""
     try:
         with (tree / path).open(encoding="utf-8", errors="backslashreplace") as file:
             for number, text in enumerate(file, 1):

@@ -1,7 +1,7 @@
 """pylint: errors, warnings and conventions, and a score.
 
-pylint's own counts can't carry a proof: ``modulesLinted`` is not the number of files, and an empty folder scores 10.0. So a small
-plugin of ours, the witness, writes down each file that pylint really walks.
+pylint's own counts can't carry a proof: ``modulesLinted`` is not the number of files, and an empty folder scores 10.0.
+So a small plugin of ours, the witness, writes down each file that pylint really walks.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ def register(linter):
     linter.register_checker(Witness(linter))
 '''
 
-# Exit code bits (pylint's documentation, "Exit codes"): 1 fatal, 2 error, 4 warning, 8 refactor, 16 convention, 32 usage.
+# Exit code bits (pylint's documentation): 1 fatal, 2 error, 4 warning, 8 refactor, 16 convention, 32 usage.
 _USAGE = 32
 _LETTERS = {
     "fatal": Severity.CRITICAL, "error": Severity.HIGH, "warning": Severity.MEDIUM,
     "refactor": Severity.LOW, "convention": Severity.LOW, "info": Severity.INFO,
 }  # fmt: skip
-# Messages that say that pylint ignored a plugin, an option or a section of its configuration. Some exist for comments in the source
-# too; there they are findings about that file.
+# Messages that say that pylint ignored a plugin, an option or a section of its configuration. Some exist for comments
+# in the source too; there they are findings about that file.
 _CONFIGURATION = {"E0011", "E0012", "E0013", "E0014", "E0015", "W0012", "R0022"}
 _SKIPPED = "I0013"
 _LONGEST_LINE, _SNIPPET = 10_000, 200
@@ -65,7 +65,7 @@ class Output:
 
 
 def command(program: str, files: tuple[str, ...], libraries: Path, witness: Path) -> tuple[str, ...]:
-    """The command line. ``libraries`` are the project's own packages, put last so that they can't stand before pylint's.
+    """The command line. ``libraries`` are the project's own packages, put last, so that they don't shadow pylint's.
 
     pylint takes a name that begins with a dash for an option, even behind ``--``; so such a name gets a ``./``.
     """
@@ -98,9 +98,7 @@ def parse(outcome: Outcome, record: str, tree: Path) -> Output:
         ) from error
     if not messages and outcome.exit_code:
         raise ToolTrouble(f"pylint's exit code {outcome.exit_code} contradicts its clean output.")
-    sick = [
-        f"pylint did not do all of its work: {_message(m, tree)} ({m['messageId']})." for m in messages if _sick(m)
-    ]
+    sick = [f"pylint did not do all of its work: {_message(m, tree)} ({m['messageId']})." for m in messages if _sick(m)]
     skipped = [f"{relative(m['path'], tree)} tells pylint to skip it." for m in messages if m["messageId"] == _SKIPPED]
     walked = {relative(line, tree) for line in record.splitlines() if line}
     syntax = {finding.path for finding in findings if finding.rule.startswith("E0001")}
@@ -108,7 +106,7 @@ def parse(outcome: Outcome, record: str, tree: Path) -> Output:
 
 
 def _sick(message: dict[str, Any]) -> bool:
-    """Whether it speaks of pylint's own trouble, a fatal error or a configuration that it ignored, and not of the code."""
+    """Whether it speaks of pylint's own trouble, a fatal error or an ignored configuration, and not of the code."""
     in_source = message["path"].endswith((".py", ".pyi"))
     return message["type"] == "fatal" or (message["messageId"] in _CONFIGURATION and not in_source)
 
@@ -132,7 +130,7 @@ def _finding(message: dict[str, Any], tree: Path) -> Finding:
         message=f"{_message(message, tree)} ({message['symbol']})",
         path=path,
         line=line,
-        # pylint's columns count bytes of UTF-8 from 0, as Python's syntax tree does; a report's count characters from 1.
+        # pylint's columns count bytes of UTF-8 from 0, as Python's syntax tree does; ours count characters from 1.
         column=len(text.encode("utf-8", "surrogatepass")[: int(message["column"])].decode("utf-8", "replace")) + 1,
         snippet=text[:_SNIPPET],
     )

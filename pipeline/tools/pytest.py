@@ -1,7 +1,8 @@
 """pytest: its command line, a witness plugin that writes down what really ran, and what both outputs mean.
 
-The exit code and the JUnit file can't carry a proof: all tests skipped exits 0, and ``os._exit(0)`` inside a test exits 0 with no file
-at all. The witness writes a line for each collected, deselected and finished test as it happens, and a last one at the end.
+The exit code and the JUnit file can't carry a proof: all tests skipped exits 0, and ``os._exit(0)`` inside a test
+exits 0 with no file at all. The witness writes a line for each collected, deselected and finished test as it happens,
+and a last one at the end.
 """
 
 from __future__ import annotations
@@ -23,10 +24,14 @@ import json
 import os
 
 _RECORD = open(os.environ["{RECORD_VARIABLE}"], "a", encoding="utf-8", buffering=1)
+_PROCESS = os.getpid()
+_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 
 
 def _write(**facts):
-    _RECORD.write(json.dumps(facts) + "\\n")
+    # A test may fork; only the process that pytest runs in has something to say.
+    if os.getpid() == _PROCESS and not _WORKER:
+        _RECORD.write(json.dumps(facts) + "\\n")
 
 
 def pytest_collectreport(report):
@@ -36,9 +41,9 @@ def pytest_collectreport(report):
 
 
 def pytest_deselected(items):
-    """What a marker expression leaves out."""
+    """What a marker expression leaves out; with pytest-xdist only its workers hear of it."""
     for item in items:
-        _write(event="deselected", test=item.nodeid)
+        _RECORD.write(json.dumps({{"event": "deselected", "test": item.nodeid}}) + "\\n")
 
 
 def pytest_runtest_logreport(report):
@@ -46,9 +51,11 @@ def pytest_runtest_logreport(report):
     failed = report.failed
     text = str(report.longrepr)[-8000:] if failed or report.skipped else ""
     crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", "") if failed else ""
+    # The place of a test that is inherited lies in another file than its name says.
+    file, line, _ = report.location
     _write(
-        event="phase", test=report.nodeid, when=report.when, outcome=report.outcome, expected=hasattr(report, "wasxfail"),
-        line=(report.location[1] or 0) + 1, text=text, crash=crash, seconds=report.duration,
+        event="phase", test=report.nodeid, when=report.when, outcome=report.outcome, file=file, line=(line or 0) + 1,
+        expected=hasattr(report, "wasxfail"), text=text, crash=crash, seconds=report.duration,
     )
 
 
@@ -65,8 +72,9 @@ _PASSED, _FAILED, _BROKEN, _NONE = 0, 1, 2, 5
 class Output:
     """What ran. Names are node ids without parameters, like ``tests/test_a.py::TestB::test_c``.
 
-    ``executed`` ran to an outcome of their own (passed or failed); ``skipped`` did not run; ``deselected`` were left out by the
-    marker expression; ``count`` counts executed tests with their parameters.
+    ``executed`` ran to an outcome of their own (passed, failed, or failed as their ``xfail`` says); ``skipped`` did
+    not run; ``deselected`` were left out by the marker expression; ``count`` counts executed tests with their
+    parameters.
     """
 
     executed: frozenset[str]
@@ -106,27 +114,39 @@ def parse(outcome: Outcome, record: str, tree: Path) -> Output:
     Raises:
         ToolTrouble: pytest could not be used at all, or the record contradicts the exit code.
     """
-    try:
-        events: list[dict[str, Any]] = [json.loads(line) for line in record.splitlines()]
-    except ValueError as error:
-        raise ToolTrouble("The record of the tests is damaged, so it proves nothing.", why=str(error)) from error
+    events = _events(record)
     if not events and outcome.exit_code != _NONE:
         raise ToolTrouble(
             f"pytest ended with exit code {outcome.exit_code} and ran nothing.", why=f"It says: {outcome.tail(12)}"
         )
-    phases = [event for event in events if event["event"] == "phase"]
-    failures = {**_failures(phases, tree), **_broken(events, tree)}
-    ran = [event["test"] for event in phases if event["when"] == "call" and event["outcome"] != "skipped"]
-    skipped = {_bare(event["test"]) for event in phases if event["outcome"] == "skipped"}
-    doubts = _doubts(outcome, events, bool(failures))
-    return Output(
-        executed=frozenset(_bare(test) for test in ran) | frozenset(_bare(test) for test in failures),
-        skipped=frozenset(skipped),
-        deselected=frozenset(_bare(event["test"]) for event in events if event["event"] == "deselected"),
-        findings=tuple(failures.values()),
-        count=len(ran),
-        doubts=doubts,
-    )
+    try:
+        phases = [event for event in events if event["event"] == "phase"]
+        broken = [event for event in events if event["event"] == "broken"]
+        failed = [event for event in phases if event["outcome"] == "failed"]
+        ran = [event["test"] for event in phases if event["when"] == "call" and _came_to_an_outcome(event)]
+        skipped = {_bare(event["test"]) for event in phases if not _came_to_an_outcome(event)}
+        return Output(
+            executed=frozenset(_bare(test) for test in [*ran, *(event["test"] for event in (*failed, *broken))]),
+            skipped=frozenset(skipped),
+            deselected=frozenset(_bare(event["test"]) for event in events if event["event"] == "deselected"),
+            findings=(*(_failure(event, tree) for event in failed), *(_broken(event, tree) for event in broken)),
+            count=len(ran),
+            doubts=_doubts(outcome, events, bool(failed or broken)),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ToolTrouble("The record of the tests is not the witness's own.", why=repr(error)) from error
+
+
+def _events(record: str) -> list[dict[str, Any]]:
+    try:
+        return [json.loads(line) for line in record.splitlines()]
+    except ValueError as error:
+        raise ToolTrouble("The record of the tests is damaged, so it proves nothing.", why=str(error)) from error
+
+
+def _came_to_an_outcome(event: dict[str, Any]) -> bool:
+    """A test that fails as expected is reported as skipped too, but it did run, unless stopped before its call."""
+    return bool(event["outcome"] != "skipped" or (event["expected"] and event["when"] == "call"))
 
 
 def _doubts(outcome: Outcome, events: list[dict[str, Any]], failed: bool) -> tuple[str, ...]:
@@ -136,48 +156,56 @@ def _doubts(outcome: Outcome, events: list[dict[str, Any]], failed: bool) -> tup
         return (f"pytest did not come to its end (exit code {outcome.exit_code}); something ended the process.",)
     if ends[-1] != outcome.exit_code:
         return (
-            f"pytest ended with {ends[-1]} and its process with {outcome.exit_code}, so its result can't be trusted.",
+            f"pytest ended with {ends[-1]} and its process with {outcome.exit_code}, so its result can't be trusted; "
+            f"it says: {outcome.tail(4)}",
         )
-    if failed != (outcome.exit_code in (_FAILED, _BROKEN)):
+    if outcome.exit_code not in ((_FAILED, _BROKEN) if failed else (_PASSED, _NONE)):
         return (f"pytest's exit code {outcome.exit_code} does not fit what its tests said: {outcome.tail(4)}",)
     return ()
 
 
-def _failures(phases: list[dict[str, Any]], tree: Path) -> dict[str, Finding]:
-    failures = {}
-    for event in phases:
-        if event["outcome"] == "failed":
-            path = event["test"].split("::")[0]
-            what = event["crash"] or event["text"].strip().rpartition("\n")[2] or "no message"
-            failures[event["test"]] = Finding(
-                rule="test-failure" if event["when"] == "call" else f"test-{event['when']}-error",
-                tool="pytest",
-                severity=Severity.HIGH,
-                confidence=Confidence.HIGH,
-                message=f"{event['test'].partition('::')[2]}: {what}",
-                path=path,
-                line=int(event["line"]),
-                snippet=source_line(tree, path, int(event["line"])),
-            )
-    return failures
+def _failure(event: dict[str, Any], tree: Path) -> Finding:
+    named, _, test = event["test"].partition("::")
+    path = next((path for path in (event["file"], named) if _is_file(tree, path)), "")
+    what = event["crash"] or _last_line(event["text"]) or "no message"
+    line = int(event["line"]) if path and path == event["file"] else 0
+    return Finding(
+        rule="test-failure" if event["when"] == "call" else f"test-{event['when']}-error",
+        tool="pytest",
+        severity=Severity.HIGH,
+        confidence=Confidence.HIGH,
+        message=f"{test or named}: {what}",
+        path=path,
+        line=line,
+        snippet=source_line(tree, path, line),
+    )
 
 
-def _broken(events: list[dict[str, Any]], tree: Path) -> dict[str, Finding]:
-    broken = {}
-    for event in events:
-        if event["event"] == "broken":
-            path = event["test"].split("::")[0]
-            broken[event["test"]] = Finding(
-                rule="test-collection-error",
-                tool="pytest",
-                severity=Severity.HIGH,
-                confidence=Confidence.HIGH,
-                message=f"{path or 'the tests'} could not be imported: {event['text'].strip().rpartition(chr(10))[2]}",
-                path=path if (tree / path).is_file() else "",
-                line=1 if (tree / path).is_file() else 0,
-            )
-    return broken
+def _broken(event: dict[str, Any], tree: Path) -> Finding:
+    path = event["test"].partition("::")[0]
+    is_file = _is_file(tree, path)
+    return Finding(
+        rule="test-collection-error",
+        tool="pytest",
+        severity=Severity.HIGH,
+        confidence=Confidence.HIGH,
+        message=f"{path or 'the tests'} could not be imported: {_last_line(event['text'])}",
+        path=path if is_file else "",
+        line=1 if is_file else 0,
+    )
+
+
+def _is_file(tree: Path, path: str) -> bool:
+    """Whether a finding can point at it: a file of the snapshot and not one of the environment or of another folder."""
+    parts = path.split("/")
+    return bool(path) and not path.startswith("/") and ".." not in parts and (tree / path).is_file()
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2]
 
 
 def _bare(test: str) -> str:
-    return test.partition("[")[0]
+    """A node id without parameters; what stands in brackets may hold anything, and so may a folder's name."""
+    path, colons, rest = test.partition("::")
+    return path + colons + rest.partition("[")[0]

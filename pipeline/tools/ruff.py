@@ -16,7 +16,7 @@ from pipeline.errors import ToolTrouble
 from pipeline.tools.places import relative, source_line
 
 RULES = "E,F,W,C90"
-# A comment that takes the whole file away from ruff, which then says that it checked it (ruff's documentation, "Error suppression").
+# A comment that takes the whole file away from ruff, which says that it checked it all the same.
 _EXEMPTION = re.compile(r"#\s*(?:ruff|flake8)\s*:\s*noqa\s*", re.I)
 _CHECKING = re.compile(r"\]\[DEBUG\] Checking: (?P<path>.+)$", re.M)
 

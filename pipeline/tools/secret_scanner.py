@@ -1,9 +1,9 @@
-"""The secret scanner: detect-secrets' detectors, run by a driver of ours (``secret_scanner_driver``) over every file of the snapshot.
+"""The secret scanner: detect-secrets' detectors, run by a driver of ours over every file of the snapshot.
 
-Why detect-secrets 1.5.0 and not its fork bc-detect-secrets 1.5.52, both tried on 79 planted credentials and on this repository: the
-original's own scan found 57 of them and raised 2 false alarms here, the fork's found 53 and raised 97, 95 of them digests in lock
-files. The fork also drops each line that holds the word "example", and no private key in a file of more than 8 KiB is seen by it.
-With our own reading of the files the original's detectors find 77 of the 79.
+Why detect-secrets 1.5.0 and not its fork bc-detect-secrets 1.5.52, both tried on 79 planted credentials and on this
+repository: the original's own scan found 57 of them and raised 2 false alarms here, the fork's found 53 and raised 97,
+95 of them digests in lock files. The fork also drops each line that holds the word "example", and no private key in a
+file of more than 8 KiB is seen by it. With our own reading of the files the original's detectors find 77 of the 79.
 
 A secret's value never leaves: snippets are masked here, and what is kept of the driver's output holds no value.
 """
@@ -84,7 +84,9 @@ def parse(outcome: Outcome) -> Output:
         values=values,
         allowed=tuple(Suppression(kind="allowlist", path=path, line=line, text=text) for path, line, text in allowed),
         not_checked=tuple(
-            NotChecked(what=path, reason="Binary: its readable parts were searched, not what is packed or encoded in it.")
+            NotChecked(
+                what=path, reason="Binary: its readable parts were searched, not what is packed or encoded in it."
+            )
             for path, mode in sorted(files.items())
             if mode == "binary"
         ),
@@ -117,7 +119,11 @@ def masked(text: str, values: list[str]) -> str:
 
 def _candidate(record: dict[str, Any]) -> Candidate:
     return Candidate(
-        kind=record["kind"], value=record["value"], name=record["name"], quoted=record["quoted"], renamed=record["renamed"]
+        kind=record["kind"],
+        value=record["value"],
+        name=record["name"],
+        quoted=record["quoted"],
+        renamed=record["renamed"],
     )
 
 
@@ -163,5 +169,7 @@ def _doubts(errors: dict[str, str]) -> tuple[str, ...]:
 def _kept(document: dict[str, Any], findings: tuple[Finding, ...]) -> str:
     """The driver's output without values: what it scanned and how, and where something was found."""
     found = [{"path": f.path, "line": f.line, "rule": f.rule, "snippet": f.snippet} for f in findings]
-    rest = {name: document[name] for name in ("schema", "version", "detectors", "files", "allowed", "errors", "complete")}
+    rest = {
+        name: document[name] for name in ("schema", "version", "detectors", "files", "allowed", "errors", "complete")
+    }
     return json.dumps({**rest, "candidates": len(document["candidates"]), "secrets": found}, indent=1) + "\n"

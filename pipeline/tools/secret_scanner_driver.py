@@ -1,12 +1,13 @@
-"""Runs detect-secrets' detectors over files. A program of its own: it runs in the scanner's environment, where this package is not.
+"""Runs detect-secrets' detectors over files. A program of its own: it runs in the scanner's environment, where this
+package is not.
 
-The scanner's own ``scan`` can't carry a proof. It skips files by extension (``.lock``, ``.css``, ``.svg``), by name, and what is
-not UTF-8, without a word; it drops a whole line that looks like a call, or on which an ``_id`` stands; and it looks at the unquoted
-values of a file only when its first pass found nothing. So its detectors are used here, over our own reading of every file; what is
-no secret is sorted out later, in ``secret_scanner_filters``.
+The scanner's own ``scan`` can't carry a proof. It skips files by extension (``.lock``, ``.css``, ``.svg``), by name,
+and what is not UTF-8, without a word; it drops a whole line that looks like a call, or on which an ``_id`` stands; and
+it looks at the unquoted values of a file only when its first pass found nothing. So its detectors are used here, over
+our own reading of every file; what is no secret is sorted out later, in ``secret_scanner_filters``.
 
-Standard input: JSON ``{"files": [names]}``, relative to the working folder. Standard output: one JSON document; it holds secrets in
-plain text and is for the caller alone. Exit code: 0 when it came to its end.
+Standard input: JSON ``{"files": [names]}``, relative to the working folder. Standard output: one JSON document; it
+holds secrets in plain text and is for the caller alone. Exit code: 0 when it came to its end.
 """
 
 from __future__ import annotations
@@ -62,30 +63,32 @@ class TokenDetector:
     """A kind of token that the scanner does not know yet."""
 
     secret_type: str
-    pattern: re.Pattern[str]
+    pattern: str
 
     def analyze_line(self, *, filename: str, line: str, line_number: int) -> list[Match]:
         """What it takes for a secret on a line."""
         del filename, line_number
-        return [Match(value) for value in self.pattern.findall(line)]
+        return [Match(value) for value in re.findall(self.pattern, line)]
 
 
 # The formats: GitHub's blog of 2022-10-18 on fine-grained tokens; Google's documentation of API keys.
 OWN = (
-    TokenDetector("GitHub Fine-Grained Token", re.compile(r"\bgithub_pat_[0-9A-Za-z]{22}_[0-9A-Za-z]{59}\b")),
-    TokenDetector("Google API Key", re.compile(r"\bAIza[0-9A-Za-z_-]{35}\b")),
+    TokenDetector("GitHub Fine-Grained Token", r"\bgithub_pat_[0-9A-Za-z]{22}_[0-9A-Za-z]{59}\b"),
+    TokenDetector("Google API Key", r"\bAIza[0-9A-Za-z_-]{35}\b"),
 )
 
 
 def load_detectors() -> list[Detector]:
-    """All detectors that the installed scanner brings, but those left out, and our own; sorted, so that the output is stable."""
-    classes = importlib.import_module("detect_secrets.core.plugins.util").get_mapping_from_secret_type_to_class().values()
+    """All detectors that the installed scanner brings, but those left out, and our own; in a stable order."""
+    classes = (
+        importlib.import_module("detect_secrets.core.plugins.util").get_mapping_from_secret_type_to_class().values()
+    )
     theirs = [kind() for kind in sorted(classes, key=lambda c: str(c.__name__)) if kind.__name__ not in LEFT_OUT]
     return [*theirs, *OWN]
 
 
 def decoded(content: bytes) -> tuple[str, str]:
-    """A file's text, and how it was read: ``text``, ``lossy`` (not valid in its encoding), or ``binary`` (its printable runs)."""
+    """A file's text, and how it was read: ``text``, ``lossy`` (not all decoded) or ``binary`` (printable runs)."""
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             text = content.decode(encoding, "replace")
@@ -101,8 +104,8 @@ def decoded(content: bytes) -> tuple[str, str]:
 
 
 _CODE = {
-    ".c", ".cc", ".cls", ".cpp", ".cs", ".css", ".go", ".h", ".html", ".ipynb", ".java", ".js", ".json", ".jsx", ".kt", ".m", ".php",
-    ".pl", ".py", ".pyi", ".rb", ".rs", ".scala", ".svg", ".swift", ".tf", ".ts", ".tsx", ".xml",
+    ".c", ".cc", ".cls", ".cpp", ".cs", ".css", ".go", ".h", ".html", ".ipynb", ".java", ".js", ".json", ".jsx", ".kt",
+    ".m", ".php", ".pl", ".py", ".pyi", ".rb", ".rs", ".scala", ".svg", ".swift", ".tf", ".ts", ".tsx", ".xml",
 }  # fmt: skip
 _PROSE = {".adoc", ".csv", ".log", ".md", ".rst", ".tsv", ".txt"}
 _SETTING = re.compile(
@@ -114,19 +117,26 @@ _MENTION = re.compile(
     r"""(?:^|[\s`(])(?P<name>[\w.-]+)(?:=|:\s*)`?(?P<value>(?=\S*\d)(?=\S*[a-zA-Z])[^\s`"'<>]{6,}?)`?\s*$"""
 )
 _ANNOTATED = re.compile(r"""^(?P<name>\s*[\w.]+)\s*:\s*[\w.\[\], |"']+?\s*=\s*(?=[rbuRBU]{0,2}["'])""")
-_WITH_DEFAULT = re.compile(r"""["'](?P<name>\w+)["']\s*,\s*(?:default\s*=\s*)?(?=["'])""")
+_WITH_DEFAULT = re.compile(
+    r"""\b(?:get\w*|setdefault|pop|str|env|config)\(\s*["'](?P<name>\w+)["']\s*,\s*(?:default\s*=\s*)?(?=["'])"""
+)
 
 
 def views(name: str, line: str) -> Iterator[tuple[str, bool]]:
     """A line as the detectors want it, ``name = "value"``, and whether its quotes are its own.
 
-    First the line itself; then with what stands between a name and its value taken out (a type annotation, a look-up with a
-    default, the escapes of a notebook); or, in what is no program, with its unquoted value in quotes (``.env``, Dockerfile, YAML).
+    First the line itself; then with what stands between a name and its value taken out (a type annotation, a look-up
+    with a default, the escapes of a notebook); or, in what is no program, with its unquoted value in quotes (``.env``,
+    Dockerfile, YAML).
     """
     yield line, True
     suffix = PurePosixPath(name).suffix.lower()
     if suffix in _CODE:
-        rewritten = (_ANNOTATED.sub(r"\g<name> = ", line), _WITH_DEFAULT.sub(r"\g<name> = ", line), line.replace('\\"', '"'))
+        rewritten = (
+            _ANNOTATED.sub(r"\g<name> = ", line),
+            _WITH_DEFAULT.sub(r"\g<name> = ", line),
+            line.replace('\\"', '"'),
+        )
         yield from ((view, True) for view in dict.fromkeys(rewritten) if view != line)
         return
     match = (_MENTION if suffix in _PROSE else _SETTING).search(line)
@@ -136,7 +146,7 @@ def views(name: str, line: str) -> Iterator[tuple[str, bool]]:
 
 
 def pieces(line: str) -> Iterator[str]:
-    """The line, or overlapping pieces of a very long one; no credential that a detector knows is longer than the overlap."""
+    """The line, or overlapping pieces of a very long one; no credential with a form is longer than the overlap."""
     if len(line) <= WINDOW:
         yield line
         return
@@ -145,7 +155,7 @@ def pieces(line: str) -> Iterator[str]:
 
 
 _TOKEN_NAME = re.compile(r"token(?=\w*[\"'\]]{0,2}\s*(?::=?|={1,3}|=>)\s*)", re.I)
-_NAME_BEFORE = re.compile(r"(?P<name>[\w.-]+)[\"'\]]{0,2}\s*(?:=>|[:=]{1,3}|!==?)?\s*[\"'`@(]{0,3}$")
+_NAME_BEFORE = re.compile(r"(?P<name>[\w.-]+)(?:\(\))?[\"'\]]{0,2}\s*(?:=>|[:=]{1,3}|!==?)?\s*[\"'`@(]{0,3}$")
 _AROUND = (re.compile(r"[\w-]*$"), re.compile(r"[\w+/.=-]*"))
 
 
@@ -157,7 +167,8 @@ def candidates(name: str, line: str, detectors: list[Detector]) -> Iterator[dict
                 kind = type(detector).__name__
                 yield from _candidates(name, view, detector, kind, {"own_quotes": own_quotes, "renamed": False})
                 if kind == "KeywordDetector" and (renamed := _TOKEN_NAME.sub("secret", view)) != view:
-                    # This scanner does not know "token" for a secret's name; so its pattern is given a name that it knows.
+                    # This scanner does not know "token" for a secret's name; so its pattern is given a name that it
+                    # knows.
                     yield from _candidates(name, renamed, detector, kind, {"own_quotes": own_quotes, "renamed": True})
 
 
@@ -172,7 +183,8 @@ def _candidates(name: str, view: str, detector: Detector, kind: str, facts: dict
             left, right = _AROUND[0].search(before), _AROUND[1].match(view, place + len(value))
             whole = (left[0] if left else "") + value + (right[0] if right else "")
         yield {
-            "type": detector.secret_type, "kind": kind, "value": value, "whole": whole, "name": named["name"] if named else "",
+            "type": detector.secret_type, "kind": kind, "value": value, "whole": whole,
+            "name": named["name"] if named else "",
             "quoted": facts["own_quotes"] and before.endswith(('"', "'", "`")), "renamed": facts["renamed"],
         }  # fmt: skip
 
@@ -182,7 +194,9 @@ def _values(detector: Detector, name: str, view: str) -> list[str]:
     values: set[str] = set()
     rest = view
     while rest:
-        fresh = {m.secret_value for m in detector.analyze_line(filename=name, line=rest, line_number=1) if m.secret_value} - values
+        fresh = {
+            m.secret_value for m in detector.analyze_line(filename=name, line=rest, line_number=1) if m.secret_value
+        } - values
         if not fresh:
             break
         values |= fresh
@@ -191,7 +205,7 @@ def _values(detector: Detector, name: str, view: str) -> list[str]:
 
 
 def scan(name: str, content: bytes, detectors: list[Detector]) -> dict[str, Any]:
-    """What is in one file: its ``mode``, its number of ``lines``, ``candidates``, and allow-list comments (``allowed``)."""
+    """What is in a file: its ``mode``, number of ``lines``, ``candidates``, and allow-list comments (``allowed``)."""
     text, mode = decoded(content)
     lines = _LINE_END.split(text)
     # In a binary file any short run of letters has the entropy of a key.
@@ -205,7 +219,11 @@ def scan(name: str, content: bytes, detectors: list[Detector]) -> dict[str, Any]
         if pragma:
             allowed.append({"path": name, "line": number, "text": pragma["text"].strip()})
         elif not excused and line.strip():
-            place = {"path": name, "line": 0 if mode == "binary" else number, "text": line if len(line) <= WINDOW else ""}
+            place = {
+                "path": name,
+                "line": 0 if mode == "binary" else number,
+                "text": line if len(line) <= WINDOW else "",
+            }
             for candidate in candidates(name, line, used):
                 body = _key_body(lines, number) if candidate["kind"] == "PrivateKeyDetector" else []
                 found.append({**place, **candidate, "body": body})
@@ -229,15 +247,19 @@ def main() -> int:
     detectors = load_detectors()
     document: dict[str, Any] = {
         "schema": SCHEMA, "version": importlib.metadata.version("detect-secrets"),
-        "detectors": sorted(d.secret_type for d in detectors), "files": [], "candidates": [], "allowed": [], "errors": [],
+        "detectors": sorted(detector.secret_type for detector in detectors),
+        "files": [], "candidates": [], "allowed": [], "errors": [],
     }  # fmt: skip
     for name in wanted:
         try:
             with open(name, "rb") as file:
                 result = scan(name, file.read(), detectors)
-        except Exception as error:  # pylint: disable=broad-exception-caught
-            # A file that a detector can't take must not hide the others. It is named, and counts as not checked.
-            document["errors"].append({"path": name, "reason": getattr(error, "strerror", None) or type(error).__name__})
+        except (ArithmeticError, LookupError, OSError, RecursionError, TypeError, ValueError) as error:
+            # What can't be read, or a detector can't take, must not hide the others: it is named, and not checked.
+            # Anything else ends the driver, which is trouble.
+            document["errors"].append(
+                {"path": name, "reason": getattr(error, "strerror", None) or type(error).__name__}
+            )
             continue
         document["files"].append({"path": name, "mode": result["mode"], "lines": result["lines"]})
         document["candidates"].extend(result["candidates"])

@@ -1,9 +1,9 @@
 """What a detector took for a secret and is surely none.
 
-They stand in for the scanner's own filters, which are wider than they look and hide real secrets: "looks like a call" drops the
-whole line, keys with certain prefixes included; "likely an id" looks at any ``_id`` earlier on the line, so that
-``client_id="x", client_secret="…"`` is clean; a value that merely contains a UUID, or begins with a dollar sign, or has no letter,
-is dropped. Each rule here says what it is sure of.
+They stand in for the scanner's own filters, which are wider than they look and hide real secrets: "looks like a call"
+drops the whole line, keys with certain prefixes included; "likely an id" looks at any ``_id`` earlier on the line, so
+that ``client_id=…, client_secret=…`` is clean; a value that merely contains a UUID, or begins with a dollar sign, or
+has no letter, is dropped. Each rule here says what it is sure of.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 class Candidate:
     """A value that the detector class ``kind`` takes for a secret.
 
-    ``name`` is the word that stands directly before it; ``quoted`` tells whether it stands in quotes of its own; ``renamed`` whether
-    the name was a "token" that had to be called a secret for the detector to see it.
+    ``name`` is the word that stands directly before it; ``quoted`` tells whether it stands in quotes of its own;
+    ``renamed`` whether the name was a "token" that had to be called a secret for the detector to see it.
     """
 
     kind: str
@@ -29,13 +29,17 @@ class Candidate:
 
 
 # A variable of a shell or a template, a placeholder in brackets, an ellipsis, stars.
-_REFERENCE = re.compile(r"\$[A-Za-z_({].*|%\(.*|%[A-Za-z_]+%|\{.*\}|<.*>|\[.*\]|!\w+.*|\.{3}.*|x{3,}|\*+|…", re.I | re.S)
+_REFERENCE = re.compile(
+    r"\$[A-Za-z_({].*|%\(.*|%[A-Za-z_]+%|\{.*\}|<.*>|\[.*\]|!\w+.*|\.{3}.*|x{3,}|\*+|…", re.I | re.S
+)
 _PATH_OR_ADDRESS = re.compile(r"(?:~|\.{0,2})(?:/[a-z0-9_.-]+)+/?|https?://[^@\s]*")
+_VERSION = re.compile(r"v?\d+(?:\.\d+)+")
+_CONSTANT = re.compile(r"[A-Z]+(?:_[A-Z]+)+")
 _CALL = re.compile(r"[\w.-]+[\[(].*[\])].*", re.S)
-_NOTHING = {"none", "null", "nil", "true", "false", "yes", "no", "undefined", "str", "string", "bool", "bytes", "optional"}
+_NOTHING = re.compile(r"none|null|nil|true|false|yes|no|undefined|str|string|bool|bytes|optional", re.I)
 _ABOUT = re.compile(
-    r"[_-]?(?:file|path|dir|url|uri|endpoint|name|names|ref|length|len|min|max|ttl|timeout|expiry|expires|policy|type|field|enabled"
-    r"|required|algorithm|count|limit|size|regex|pattern|header|prefix|suffix|label|help|env|var)",
+    r"[_-]?(?:file|path|dir|url|uri|endpoint|name|names|ref|length|len|min|max|ttl|timeout|expiry|expires|policy|type"
+    r"|field|enabled|required|algorithm|count|limit|size|regex|pattern|header|prefix|suffix|label|help|env|var)",
     re.I,
 )
 _ABOUT_AT_END = re.compile(rf"\w*{_ABOUT.pattern}", re.I)
@@ -44,7 +48,8 @@ _UUID = re.compile(r"[a-f0-9]{8}-(?:[a-f0-9]{4}-){3}[a-f0-9]{12}", re.I)
 _LABELLED = re.compile(r"(?:sha(?:1|224|256|384|512)|md5)[-:=][A-Za-z0-9+/=_-]+", re.I)
 _DIGEST_LENGTHS = {32, 40, 56, 64, 96, 128}
 _DIGEST_NAME = re.compile(
-    r"(?:.*[_.-])?(?:sha\d*|shasum|md5|hash|digest|checksum|integrity|rev|revision|reference|commit|ref)", re.I
+    r"(?:.*[_.-])?(?:sha\d*|shasum|md5|hash|hexdigest|digest|checksum|integrity|rev|revision|reference|commit|ref)",
+    re.I,
 )
 _IDENTITY = re.compile(r"(?:id|myid|userid|.*_id)s?", re.I)
 # The runs of the scanner's is_sequential_string: nobody's key is the alphabet.
@@ -71,15 +76,19 @@ def _no_password(candidate: Candidate) -> bool:
     value, name = candidate.value, candidate.name
     return (
         len(value) < _SHORTEST_PASSWORD
-        or value.lower() in _NOTHING
         or not any(char.isalnum() for char in value)
-        or any(pattern.fullmatch(value) for pattern in (_REFERENCE, _PATH_OR_ADDRESS))
+        or any(pattern.fullmatch(value) for pattern in (_NOTHING, _REFERENCE, _PATH_OR_ADDRESS, _VERSION))
         or _ABOUT_AT_END.fullmatch(name) is not None
-        # {"API_KEY": "api_key"}: a table of names.
-        or ("_" in value and value.lower() == name.lower())
+        or _is_a_name(value, name)
         or (candidate.renamed and not _like_a_token(value))
         or (not candidate.quoted and _no_setting(value))
     )
+
+
+def _is_a_name(value: str, name: str) -> bool:
+    """A table of names, ``{"API_KEY": "api_key"}``, or the name of a variable, ``PASSWORD = "SERVICE_PASSWORD"``."""
+    constant = _CONSTANT.fullmatch(value) is not None and name.upper() in value
+    return "_" in value and (constant or value.lower() == name.lower())
 
 
 def _no_setting(value: str) -> bool:

@@ -43,7 +43,9 @@ def pin(name: str, version: str, marker: str = "") -> Pin:
 
 
 def test_every_pin_is_read_with_its_hashes_marker_and_line() -> None:
-    flask, extensions, uvicorn = pins(LOCK)
+    read = pins(LOCK)
+    assert len(read) == 3
+    flask, extensions, uvicorn = read[0], read[1], read[2]
     assert flask == Pin(name="flask", version="3.1.0", hashes=(A, B), line=5)
     assert (extensions.name, extensions.line, extensions.marker) == ("typing-extensions", 9, 'python_version < "3.13"')
     assert (uvicorn.name, uvicorn.version, uvicorn.line) == ("uvicorn", "0.30.1", 11)
@@ -51,7 +53,7 @@ def test_every_pin_is_read_with_its_hashes_marker_and_line() -> None:
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# nothing\n", "--index-url https://example.org\n", "\\\n", "\ufeff"])
 def test_a_lock_without_a_requirement_has_no_pins(text: str) -> None:
-    assert pins(text) == ()
+    assert not pins(text)
 
 
 def test_line_ends_and_byte_order_marks_of_other_systems_are_read() -> None:

@@ -36,7 +36,7 @@ def about(*ranges: Range, versions: Sequence[str] = (), name: str = "flask", eco
     return Affected(package=Package(ecosystem=ecosystem, name=name), ranges=ranges, versions=tuple(versions))
 
 
-def record(name: str = "PYSEC-1", *affected: Affected, **more: object) -> Record:
+def record(*affected: Affected, name: str = "PYSEC-1", **more: object) -> Record:
     """A record with these parts; without any it is about flask before 2.0."""
     parts = affected or (about(ranged("introduced:0", "fixed:2.0")),)
     return Record(id=name, modified=DAY, affected=parts, **more)  # type: ignore[arg-type]  # what a test gives
@@ -148,7 +148,7 @@ def test_versions_and_names_have_one_spelling() -> None:
 
 def test_a_record_is_about_its_own_packages_only() -> None:
     told = record(
-        "X", about(ranged("introduced:0"), name="Flask"), about(ranged("introduced:0"), name="a", ecosystem="npm")
+        about(ranged("introduced:0"), name="Flask"), about(ranged("introduced:0"), name="a", ecosystem="npm"), name="X"
     )
     assert told.packages == {"flask"}
     assert told.affects("flask", "1.0")
@@ -167,21 +167,23 @@ def test_a_record_without_any_affected_part_is_about_nothing() -> None:
 
 def test_fixed_versions_are_those_of_versions_and_not_of_commits() -> None:
     told = record(
-        "X",
         about(
             ranged("introduced:0", "fixed:2.0"),
             ranged("introduced:3", "fixed:3.1-n1"),
             ranged("fixed:abc1234", kind="GIT"),
         ),
+        name="X",
     )
     assert {str(version) for version in told.fixed("flask")} == {"2.0"}
 
 
 def test_one_vulnerability_under_three_names_is_one() -> None:
     found = index(
-        record("GHSA-2", aliases=("CVE-1",), summary="Short.", database_specific={"cwe_ids": ["CWE-79", "CWE-20"]}),
-        record("PYSEC-1", aliases=("CVE-1",), details="Long and wide."),
-        record("PYSEC-9"),
+        record(
+            aliases=("CVE-1",), summary="Short.", database_specific={"cwe_ids": ["CWE-79", "CWE-20"]}, name="GHSA-2"
+        ),
+        record(aliases=("CVE-1",), details="Long and wide.", name="PYSEC-1"),
+        record(name="PYSEC-9"),
     ).vulnerabilities("flask", "1.0")
     assert [(v.id, v.aliases) for v in found] == [("PYSEC-1", ("CVE-1", "GHSA-2")), ("PYSEC-9", ())]
     assert (found[0].text, found[0].cwe, found[0].fixed) == ("Short.", (20, 79), ("2.0",))
@@ -219,13 +221,16 @@ def test_the_index_knows_its_newest_change_and_its_size() -> None:
     )
     both = index(record(), later)
     assert (both.newest, both.count, sorted(both.by_package)) == (later.modified, 2, ["b", "flask"])
-    assert both.vulnerabilities("unheard-of", "1.0") == ()
+    assert not both.vulnerabilities("unheard-of", "1.0")
 
 
 def test_the_sample_is_vulnerable_by_the_index_itself() -> None:
-    last = record("L", about(ranged("introduced:0.5", "last_affected:0.7"), name="zope"))
+    last = record(about(ranged("introduced:0.5", "last_affected:0.7"), name="zope"), name="L")
     assert index(last).sample() == ("zope", "0.5")
-    assert index(record("V", about(versions=["odd", "1.0+local", "1.2"]), withdrawn=None)).sample() == ("flask", "1.2")
+    assert index(record(about(versions=["odd", "1.0+local", "1.2"]), withdrawn=None, name="V")).sample() == (
+        "flask",
+        "1.2",
+    )
     assert index(record()).sample() == ("flask", "0")
 
 
@@ -256,10 +261,10 @@ def test_the_words_for_scores_change_at_the_published_bounds() -> None:
 
 
 def test_a_vector_is_believed_before_a_word_and_the_worst_of_several_counts() -> None:
-    low = record("A", severity=(Rating(type="CVSS_V3", score=V3_LOW),), database_specific={"severity": "CRITICAL"})
-    word = record("B", database_specific={"severity": "moderate"})
-    silent = record("C")
-    odd = record("D", severity=(Rating(type="CVSS_V3", score="?"),), database_specific={"severity": "HIGH"})
+    low = record(severity=(Rating(type="CVSS_V3", score=V3_LOW),), database_specific={"severity": "CRITICAL"}, name="A")
+    word = record(database_specific={"severity": "moderate"}, name="B")
+    silent = record(name="C")
+    odd = record(severity=(Rating(type="CVSS_V3", score="?"),), database_specific={"severity": "HIGH"}, name="D")
     assert severity_of([low], "flask") is Severity.LOW
     assert severity_of([word, low, silent], "flask") is Severity.MEDIUM
     assert severity_of([odd], "flask") is Severity.HIGH
@@ -272,7 +277,7 @@ def test_a_severity_that_belongs_to_another_package_is_not_taken() -> None:
         severity=(Rating(type="CVSS_V3", score=V3_HIGH),),
         versions=("1",),
     )
-    told = record("A", about(ranged("introduced:0")), rated)
+    told = record(about(ranged("introduced:0")), rated, name="A")
     assert severity_of([told], "flask") is Severity.UNKNOWN
     assert severity_of([told], "other") is Severity.HIGH
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -108,8 +109,11 @@ def test_other_paths_methods_and_sizes_are_refused(server: OsvServer) -> None:
         session.trust_env = False
         assert session.post(f"{base}/v1/querybatch", data=b"{}", timeout=10).status_code == 404
         assert session.get(server.url, timeout=10).status_code == 501
-        assert session.post(server.url, data=iter([b"{}"]), timeout=10).status_code == 411
-        assert session.post(server.url, data=b" " * 70_000, timeout=10).status_code == 413
+    for body, status in ((iter([b"{}"]), 411), (b" " * 70_000, 413)):
+        # What is not read may end the connection before the client sees the answer; both are errors to it.
+        with contextlib.suppress(requests.ConnectionError):
+            assert requests.post(server.url, data=body, timeout=10, proxies={"http": ""}).status_code == status
+    assert server.answered == frozenset()
 
 
 def test_pages_are_handed_out_to_the_end_before_a_package_counts_as_answered(export: Path) -> None:
@@ -131,7 +135,7 @@ def test_by_default_everything_comes_on_one_page(server: OsvServer) -> None:
 def test_many_clients_are_answered_at_once(server: OsvServer) -> None:
     statuses: list[int] = []
     threads = [
-        threading.Thread(target=lambda n=n: statuses.append(ask(server, query(f"package-{n}", "1.0")).status_code))  # type: ignore[misc]  # n
+        threading.Thread(target=lambda n=n: statuses.append(ask(server, query(f"package-{n}", "1.0")).status_code))
         for n in range(20)
     ]
     for thread in threads:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from pipeline.core.evidence import Control
 from pipeline.core.finding import Severity
 from pipeline.core.gate import check_gate
 from pipeline.core.lock import Pin, parse_lock
+from pipeline.core.ports import Outcome, Request
 from pipeline.core.stage import Examination, StageResult, Status
 from pipeline.core.verdict import conclude
 from pipeline.errors import ConfigurationError, StorageTrouble, ToolTrouble
@@ -37,10 +39,10 @@ def fixture_index(tmp_path: Path) -> AdvisoryIndex:
     return read_export(write_export(tmp_path / "index.zip", *jinja_records()))
 
 
-def report(name: str = "PYSEC-2021-66", *aliases: str, package: str = "jinja2", version: str = "2.10") -> Reported:
+def report(*aliases: str, name: str = "PYSEC-2021-66") -> Reported:
     """A vulnerability as pip-audit tells it."""
     told = Vulnerability(id=name, aliases=aliases, fixed=("2.11.3", "1.0", "odd"), text="Slow\npattern.")
-    return Reported(package=package, version=version, vulnerability=told)
+    return Reported(package="jinja2", version="2.10", vulnerability=told)
 
 
 def observed(*found: Reported, pins: tuple[Pin, ...] = PINS, **more: Any) -> Observed:
@@ -62,9 +64,7 @@ def test_an_audit_that_looked_up_every_pin_and_found_nothing_passes() -> None:
 
 
 def test_a_vulnerability_fails_with_its_place_names_and_fixes(index: AdvisoryIndex) -> None:
-    both = observed(
-        report("PYSEC-2021-66", "CVE-2020-28493"), index=index, answered=frozenset({"six==1.17.0", "jinja2==2.10"})
-    )
+    both = observed(report("CVE-2020-28493"), index=index, answered=frozenset({"six==1.17.0", "jinja2==2.10"}))
     examined = judged(both)
     (found,) = examined.findings
     assert conclude(examined)[0] is Status.FAIL
@@ -88,7 +88,7 @@ def test_a_rated_vulnerability_below_the_gate_is_shown_and_does_not_fail(index: 
 
 
 def test_one_vulnerability_reported_under_two_names_is_one_finding() -> None:
-    examined = judged(observed(report("GHSA-1", "CVE-1"), report("PYSEC-1", "CVE-1"), report("PYSEC-2")))
+    examined = judged(observed(report("CVE-1", name="GHSA-1"), report("CVE-1", name="PYSEC-1"), report(name="PYSEC-2")))
     assert sorted((f.rule, f.aliases) for f in examined.findings) == [("PYSEC-1", ("CVE-1", "GHSA-1")), ("PYSEC-2", ())]
 
 
@@ -109,6 +109,7 @@ def test_a_package_that_was_skipped_makes_it_inconclusive_and_is_listed() -> Non
     assert status is Status.INCONCLUSIVE
     assert "1 of 2 locked packages were not checked: jinja2==2.10." in reasons
     assert [(n.what, n.reason) for n in examined.not_checked] == [("jinja2", "not found on PyPI")]
+    assert any("pip-audit skipped jinja2: not found on PyPI" in r and "PIPELINE_AUDIT_ADVISORIES" in r for r in reasons)
 
 
 def test_a_package_that_the_snapshot_was_never_asked_for_was_not_checked(index: AdvisoryIndex) -> None:
@@ -169,7 +170,7 @@ def test_a_raised_age_is_believed_and_reported(index: AdvisoryIndex) -> None:
 # The stage, with tools that misbehave.
 
 STAGE = AuditStage()
-FILES = {"requirements.txt": lock_of("six==1.17.0"), "requirements.in": "six\n"}
+FILES: dict[str, str | bytes] = {"requirements.txt": lock_of("six==1.17.0"), "requirements.in": "six\n"}
 
 
 def listing(*units: str, vulnerable: str = "") -> str:
@@ -186,11 +187,13 @@ def bill(*units: str) -> str:
     return json.dumps({**BILL, "components": [{"name": n, "version": v} for n, v in parts]})
 
 
-CONTROL = writes(listing("jinja2==2.10", vulnerable="jinja2==2.10"), 1)
+def control() -> Callable[[Request], Outcome]:
+    """The step that catches what is planted."""
+    return writes(listing("jinja2==2.10", vulnerable="jinja2==2.10"), 1)
 
 
 def test_an_online_run_asks_for_the_lock_the_control_and_the_bill(tmp_path: Path) -> None:
-    runner = scripted(writes(listing("six==1.17.0")), CONTROL, writes(bill("six==1.17.0")))
+    runner = scripted(writes(listing("six==1.17.0")), control(), writes(bill("six==1.17.0")))
     examined = STAGE.run(audit_context(tmp_path, FILES, processes=runner))
     assert conclude(examined) == (Status.PASS, ())
     assert [tool.name for tool in examined.tools] == ["pip-audit", "cyclonedx-bom"]
@@ -215,7 +218,7 @@ def test_pins_whose_markers_are_false_here_are_looked_up_all_the_same(tmp_path: 
         writes(listing("six==1.17.0")),
         writes(listing("numpy==1.26.4", "tomli==2.0", vulnerable="numpy==1.26.4"), 1),
         writes(listing("numpy==2.1.0")),
-        CONTROL,
+        control(),
         writes(bill("six==1.17.0", "numpy==1.26.4", "numpy==2.1.0", "tomli==2.0")),
     )
     examined = STAGE.run(audit_context(tmp_path, {"requirements.txt": lock}, processes=runner))
@@ -241,7 +244,7 @@ def test_trouble_with_a_later_run_does_not_hide_what_the_first_found(tmp_path: P
 
 
 def test_a_bill_that_lacks_a_package_is_a_doubt(tmp_path: Path) -> None:
-    runner = scripted(writes(listing("six==1.17.0")), CONTROL, writes(bill()))
+    runner = scripted(writes(listing("six==1.17.0")), control(), writes(bill()))
     status, reasons = conclude(STAGE.run(audit_context(tmp_path, FILES, processes=runner)))
     assert status is Status.INCONCLUSIVE
     assert "The bill of materials lacks 1 locked packages: six==1.17.0." in reasons
@@ -269,7 +272,7 @@ def test_requirements_are_followed_into_the_files_that_they_take_in(tmp_path: Pa
         "base/base.in": "six\nflask\n",
     }
     runner = scripted(writes(None, 1))
-    places = {"lock": "app/requirements.txt", "requirements": "app/requirements.in"}
+    places: dict[str, Any] = {"lock": "app/requirements.txt", "requirements": "app/requirements.in"}
     examined = STAGE.run(audit_context(tmp_path, files, processes=runner, **places))
     assert "does not hold flask" in examined.gates[0].found
 

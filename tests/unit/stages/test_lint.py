@@ -15,7 +15,8 @@ from pipeline.core.ports import Outcome, Request
 from pipeline.core.stage import Examination, StageResult, Status, not_run
 from pipeline.core.verdict import conclude
 from pipeline.errors import ConfigurationError
-from pipeline.settings import Lint, Settings, Test
+from pipeline.settings import Lint, Settings
+from pipeline.settings import Test as ProjectTests
 from pipeline.stages.lint import LintStage, assess, nothing_to_lint, score_sentence, without_exempt
 from pipeline.testing import ScriptedRunner, outcome
 from pipeline.tools import pylint, ruff
@@ -44,17 +45,22 @@ def previous(score: float | None) -> StageResult:
 
 
 def test_everything_checked_and_nothing_found_is_a_pass() -> None:
-    assert conclude(assess(Lint(), FILES, from_ruff(), from_pylint(), CAUGHT))[0] is Status.PASS
+    assert conclude(assess(Lint(), FILES, from_ruff(), from_pylint(), controls=CAUGHT))[0] is Status.PASS
 
 
 @pytest.mark.parametrize(("severity", "expected"), [(Severity.LOW, Status.PASS), (Severity.MEDIUM, Status.FAIL)])
 def test_the_gate_counts_findings_from_the_threshold_on(severity: Severity, expected: Status) -> None:
-    assert conclude(assess(Lint(), FILES, from_ruff(), from_pylint(finding(severity)), CAUGHT))[0] is expected
+    assert conclude(assess(Lint(), FILES, from_ruff(), from_pylint(finding(severity)), controls=CAUGHT))[0] is expected
 
 
-@pytest.mark.parametrize(("floor", "score", "expected"), [(None, 0.0, Status.PASS), (9.5, 9.5, Status.PASS), (9.5, 9.4999, Status.FAIL)])
+@pytest.mark.parametrize(
+    ("floor", "score", "expected"), [(None, 0.0, Status.PASS), (9.5, 9.5, Status.PASS), (9.5, 9.4999, Status.FAIL)]
+)
 def test_the_score_may_not_lie_below_its_floor(floor: float | None, score: float, expected: Status) -> None:
-    assert conclude(assess(Lint(score_floor=floor), FILES, from_ruff(), from_pylint(score=score), CAUGHT))[0] is expected
+    assert (
+        conclude(assess(Lint(score_floor=floor), FILES, from_ruff(), from_pylint(score=score), controls=CAUGHT))[0]
+        is expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +73,7 @@ def test_the_score_may_not_lie_below_its_floor(floor: float | None, score: float
     ],
 )
 def test_a_file_that_one_tool_did_not_check_is_inconclusive_and_named(one: ruff.Output, other: pylint.Output) -> None:
-    status, reasons = conclude(assess(Lint(), FILES, one, other, CAUGHT))
+    status, reasons = conclude(assess(Lint(), FILES, one, other, controls=CAUGHT))
     assert status is Status.INCONCLUSIVE
     assert any("b.py" in reason for reason in reasons)
 
@@ -75,7 +81,7 @@ def test_a_file_that_one_tool_did_not_check_is_inconclusive_and_named(one: ruff.
 @pytest.mark.parametrize("silent", [0, 1])
 def test_a_control_that_one_tool_did_not_catch_is_inconclusive(silent: int) -> None:
     controls = tuple(replace(control, caught=number != silent) for number, control in enumerate(CAUGHT))
-    assert conclude(assess(Lint(), FILES, from_ruff(), from_pylint(), controls))[0] is Status.INCONCLUSIVE
+    assert conclude(assess(Lint(), FILES, from_ruff(), from_pylint(), controls=controls))[0] is Status.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
@@ -88,7 +94,7 @@ def test_a_control_that_one_tool_did_not_catch_is_inconclusive(silent: int) -> N
 )
 def test_the_score_is_shown_with_its_change(score: float, before: float | None, sentence: str) -> None:
     assert score_sentence(score, before) == sentence
-    examined = assess(Lint(), FILES, from_ruff(), from_pylint(score=score), CAUGHT, previous=previous(before))
+    examined = assess(Lint(), FILES, from_ruff(), from_pylint(score=score), controls=CAUGHT, previous=previous(before))
     assert sentence in conclude(examined)[1]
     assert (examined.metrics["score"], examined.metrics["score_previous"]) == (score, before)
 
@@ -100,12 +106,19 @@ def test_nothing_to_lint_is_inconclusive() -> None:
 def test_a_file_that_exempts_itself_from_ruff_does_not_count_as_checked(tmp_path: Path) -> None:
     tree = write_files(tmp_path, {"a.py": "# ruff: noqa\n", "b.py": "x = 1\n"})
     output = without_exempt(from_ruff(), tree)
-    assert (output.checked, output.exempt) == ({"b.py"}, ("a.py",))
+    assert output.checked == {"b.py"}
+    assert output.exempt == ("a.py",)
 
 
-# --- running -------------------------------------------------------------------------------------------------------------
+# --- running --------------------------------------------------------------------------------------------------------
 
-FAULT = {"location": {"row": 6, "column": 12}, "message": "Undefined name", "filename": "a.py", "code": "F821", "fix": None}
+FAULT = {
+    "location": {"row": 6, "column": 12},
+    "message": "Undefined name",
+    "filename": "a.py",
+    "code": "F821",
+    "fix": None,
+}
 Step = Callable[[Request], Outcome]
 
 
@@ -122,8 +135,8 @@ def pylint_walking(*rules: str) -> Step:
         Path(record).write_text("".join(f"{request.cwd / name}\n" for name in names), encoding="utf-8")
         messages = [
             {
-                "messageId": rule, "type": "error", "symbol": "s", "message": "m", "confidence": "HIGH", "path": names[0],
-                "absolutePath": names[0], "line": 1, "column": 0,
+                "messageId": rule, "type": "error", "symbol": "s", "message": "m", "confidence": "HIGH",
+                "path": names[0], "absolutePath": names[0], "line": 1, "column": 0,
             }
             for rule in rules
         ]  # fmt: skip
@@ -135,9 +148,11 @@ def pylint_walking(*rules: str) -> Step:
 def run(tmp_path: Path, files: dict[str, str], *steps: Step | Outcome) -> tuple[Examination, ScriptedRunner]:
     tree = write_files(tmp_path / "tree", {**files, "requirements.txt": ""})
     runner = ScriptedRunner(steps)
-    settings = Settings(lint=Lint(paths=(".",)), test=Test(requirements=("requirements.txt",)))
+    settings = Settings(lint=Lint(paths=(".",)), test=ProjectTests(requirements=("requirements.txt",)))
     environments = FakeEnvironments({"ruff": "0.17.6", "pylint": "4.1.4"})
-    return LintStage().run(make_context(tmp_path / "run", tree, settings, processes=runner, environments=environments)), runner
+    return LintStage().run(
+        make_context(tmp_path / "run", tree, settings, processes=runner, environments=environments)
+    ), runner
 
 
 def test_a_run_has_both_tools_check_the_files_and_then_a_planted_fault(tmp_path: Path) -> None:

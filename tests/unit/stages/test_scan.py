@@ -39,7 +39,7 @@ def status(examination: Examination) -> Status:
 
 
 def test_everything_checked_and_nothing_found_is_a_pass() -> None:
-    assert status(assess(Scan(), FILES, output(), CAUGHT)) is Status.PASS
+    assert status(assess(Scan(), FILES, output(), control=CAUGHT)) is Status.PASS
 
 
 @pytest.mark.parametrize(
@@ -52,29 +52,33 @@ def test_everything_checked_and_nothing_found_is_a_pass() -> None:
         (Severity.UNKNOWN, Confidence.UNKNOWN, Status.FAIL),
     ],
 )
-def test_the_gate_counts_what_reaches_both_thresholds(severity: Severity, confidence: Confidence, expected: Status) -> None:
+def test_the_gate_counts_what_reaches_both_thresholds(
+    severity: Severity, confidence: Confidence, expected: Status
+) -> None:
     settings = Scan(fail_on=Severity.MEDIUM, confidence=Confidence.MEDIUM)
-    examined = assess(settings, FILES, output(finding(severity, confidence)), CAUGHT)
+    examined = assess(settings, FILES, output(finding(severity, confidence)), control=CAUGHT)
     assert status(examined) is expected
     # What is not counted is shown all the same.
     assert len(examined.findings) == 1
 
 
 def test_a_file_that_was_not_scanned_is_inconclusive_and_named() -> None:
-    result, reasons = conclude(assess(Scan(), FILES, output(checked=("a.py",), doubts=("bandit could not scan b.py.",)), CAUGHT))
+    result, reasons = conclude(
+        assess(Scan(), FILES, output(checked=("a.py",), doubts=("bandit could not scan b.py.",)), control=CAUGHT)
+    )
     assert result is Status.INCONCLUSIVE
     assert any("b.py" in reason for reason in reasons)
 
 
 def test_a_control_that_was_not_caught_is_inconclusive() -> None:
-    result, reasons = conclude(assess(Scan(), FILES, output(), replace(CAUGHT, caught=False)))
+    result, reasons = conclude(assess(Scan(), FILES, output(), control=replace(CAUGHT, caught=False)))
     assert result is Status.INCONCLUSIVE
     assert reasons == ("bandit did not catch the planted call of a shell, so its silence proves nothing.",)
 
 
 def test_suppressions_and_configuration_that_was_not_applied_are_shown() -> None:
     silenced = (Suppression(kind="nosec", path="a.py", line=3, text="# nosec"),)
-    examined = assess(Scan(), FILES, output(), CAUGHT, silenced, (), ("pyproject.toml",))
+    examined = assess(Scan(), FILES, output(), control=CAUGHT, silenced=silenced, ignored=("pyproject.toml",))
     assert examined.suppressions == silenced
     assert examined.metrics["nosec"] == 1
     assert "pyproject.toml was not applied" in conclude(examined)[1][0]
@@ -89,16 +93,20 @@ def test_suppressions_and_configuration_that_was_not_applied_are_shown() -> None
         ({".bandit": "[bandit]\n", "bandit.yaml": "skips: []\n"}, (".bandit", "bandit.yaml")),
     ],
 )
-def test_configuration_of_the_projects_own_is_named(tmp_path: Path, files: dict[str, str], places: tuple[str, ...]) -> None:
+def test_configuration_of_the_projects_own_is_named(
+    tmp_path: Path, files: dict[str, str], places: tuple[str, ...]
+) -> None:
     assert own_configuration(write_files(tmp_path, files)) == places
 
 
-# --- running -------------------------------------------------------------------------------------------------------------
+# --- running --------------------------------------------------------------------------------------------------------
 
 Step = Callable[[Request], Outcome]
 
 
-def writing(*rules: str, checked: tuple[str, ...] | None = None, text: str | None = None, exit_code: int | None = None) -> Step:
+def writing(
+    *rules: str, checked: tuple[str, ...] | None = None, text: str | None = None, exit_code: int | None = None
+) -> Step:
     """A bandit that writes such an output for what it is given."""
 
     def step(request: Request) -> Outcome:
@@ -107,8 +115,9 @@ def writing(*rules: str, checked: tuple[str, ...] | None = None, text: str | Non
         metrics: dict[str, Any] = {f"./{name}": {} for name in names}
         results = [
             {
-                "test_id": rule, "test_name": "name", "issue_severity": "HIGH", "issue_confidence": "HIGH", "issue_text": "Bad.",
-                "issue_cwe": {"id": 78}, "filename": f"./{names[0]}", "line_number": 1, "col_offset": 0, "more_info": "there",
+                "test_id": rule, "test_name": "name", "issue_severity": "HIGH", "issue_confidence": "HIGH",
+                "issue_text": "Bad.", "issue_cwe": {"id": 78}, "filename": f"./{names[0]}", "line_number": 1,
+                "col_offset": 0, "more_info": "there",
                 "code": "1 x\n",
             }
             for rule in rules
@@ -121,12 +130,18 @@ def writing(*rules: str, checked: tuple[str, ...] | None = None, text: str | Non
     return step
 
 
-def run(tmp_path: Path, files: dict[str, str], *steps: Step | Outcome, settings: Scan | None = None) -> tuple[Examination, ScriptedRunner]:
+def run(
+    tmp_path: Path, files: dict[str, str], *steps: Step | Outcome, settings: Scan | None = None
+) -> tuple[Examination, ScriptedRunner]:
     tree = write_files(tmp_path / "tree", files)
     runner = ScriptedRunner(steps)
     environments = FakeEnvironments({"bandit": "1.9.4"})
     context = make_context(
-        tmp_path / "run", tree, Settings(scan=settings or Scan(paths=(".",))), processes=runner, environments=environments
+        tmp_path / "run",
+        tree,
+        Settings(scan=settings or Scan(paths=(".",))),
+        processes=runner,
+        environments=environments,
     )
     return ScanStage().run(context), runner
 

@@ -84,14 +84,15 @@ def test_planted_credentials_differ_with_the_seed_and_stand_in_no_source() -> No
     assert set(planted("a")) == set(CONTROLS)
 
 
-# --- running -------------------------------------------------------------------------------------------------------------
+# --- running --------------------------------------------------------------------------------------------------------
 
 Step = Callable[[Request], Outcome]
 
 
 def candidate(path: str, kind: str, rule: str, value: str) -> dict[str, Any]:
     return {
-        "path": path, "line": 1, "text": f"x = {value}", "type": rule, "kind": kind, "value": value, "whole": value, "name": "x",
+        "path": path, "line": 1, "text": f"x = {value}", "type": rule, "kind": kind, "value": value, "whole": value,
+        "name": "x",
         "quoted": True, "renamed": False, "body": ["the-body-of-it"],
     }  # fmt: skip
 
@@ -102,7 +103,8 @@ def driver(*candidates: dict[str, Any], **changes: Any) -> Step:
     def step(request: Request) -> Outcome:
         files = [{"path": name, "mode": "text", "lines": 1} for name in json.loads(request.stdin)["files"]]
         document = {
-            "schema": secret_scanner.SCHEMA, "version": "1.5.0", "detectors": ["One"], "files": files, "candidates": candidates,
+            "schema": secret_scanner.SCHEMA, "version": "1.5.0", "detectors": ["One"], "files": files,
+            "candidates": candidates,
             "allowed": [], "errors": [], "complete": True,
         }  # fmt: skip
         return outcome(0, json.dumps({**document, **changes}))
@@ -118,7 +120,9 @@ def catching() -> Step:
     )
 
 
-def run(tmp_path: Path, files: dict[str, str | bytes], *steps: Step, settings: Secrets | None = None) -> tuple[Examination, ScriptedRunner]:
+def run(
+    tmp_path: Path, files: dict[str, str | bytes], *steps: Step, settings: Secrets | None = None
+) -> tuple[Examination, ScriptedRunner]:
     tree = write_files(tmp_path / "tree", files)
     runner = ScriptedRunner(steps)
     environments = FakeEnvironments({"detect-secrets": "1.5.0"})
@@ -154,7 +158,9 @@ def test_a_found_secret_is_masked_from_then_on_and_is_in_nothing_that_is_kept(tm
     assert PASSWORD not in str(examined)
 
 
-@pytest.mark.parametrize("steps", [(driver(), driver()), (driver(), driver(candidate("planted.env", "X", "Other", "v")))])
+@pytest.mark.parametrize(
+    "steps", [(driver(), driver()), (driver(), driver(candidate("planted.env", "X", "Other", "v")))]
+)
 def test_planted_credentials_that_are_not_found_are_not_caught(tmp_path: Path, steps: tuple[Step, ...]) -> None:
     examined, _ = run(tmp_path, {"a.txt": ""}, *steps)
     assert status(examined) is Status.INCONCLUSIVE

@@ -133,7 +133,9 @@ def test_nosec_comments_are_collected_by_our_own_reading() -> None:
     ]
 
 
-@pytest.mark.parametrize("source", [b"x = (  # nosec\n", b"# nosec\nx = '\xff'\n", b"# -*- coding: nonsense -*-\nx = 1  # nosec\n"])
+@pytest.mark.parametrize(
+    "source", [b"x = (  # nosec\n", b"# nosec\nx = '\xff'\n", b"# -*- coding: nonsense -*-\nx = 1  # nosec\n"]
+)
 def test_comments_of_a_file_that_is_no_valid_python_are_collected_too(source: bytes) -> None:
     assert len(bandit.suppressions("a.py", source)) == 1
 

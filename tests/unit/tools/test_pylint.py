@@ -106,7 +106,9 @@ def test_a_usage_error_or_a_signal_is_trouble(tmp_path: Path, code: int) -> None
         pylint.parse(outcome(code, "{}"), "", tmp_path)
 
 
-@pytest.mark.parametrize("stdout", ["", "{", "[]", '{"messages": []}', '{"messages": [{}], "statistics": {"score": 1}}'])
+@pytest.mark.parametrize(
+    "stdout", ["", "{", "[]", '{"messages": []}', '{"messages": [{}], "statistics": {"score": 1}}']
+)
 def test_output_that_is_not_whole_is_trouble(tmp_path: Path, stdout: str) -> None:
     with pytest.raises(ToolTrouble, match="not whole"):
         pylint.parse(outcome(0, stdout), "", tmp_path)

@@ -1,0 +1,119 @@
+"""``canary`` with real containers: a first release, an equal candidate, and candidates that are slow or fail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import docker
+import pytest
+
+from pipeline.core.containers import ContainerEngine
+from pipeline.core.stage import Examination, Status
+from pipeline.core.verdict import conclude
+from pipeline.errors import CouldNotTell, TargetFault
+from pipeline.stages.canary import CanaryStage
+from pipeline.stages.context import Context
+from pipeline.stages.push import PushStage
+from tests.container.registry_kit import Bench, build_service, real_engine
+
+pytestmark = pytest.mark.container
+
+
+@pytest.fixture(name="engine", scope="module")
+def engine_fixture() -> Iterator[ContainerEngine]:
+    with real_engine() as engine:
+        yield engine
+
+
+@pytest.fixture(name="image", scope="module")
+def image_fixture(engine: ContainerEngine, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Five milliseconds an answer, so that a busy machine's own noise is small beside it."""
+    return build_service(engine, tmp_path_factory.mktemp("image"), "steady", DELAY_MS="5")
+
+
+@pytest.fixture(name="released", scope="module")
+def released_fixture(
+    engine: ContainerEngine, image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bench]:
+    """A checkout from which the image was released."""
+    bench = Bench(engine=engine, folder=tmp_path_factory.mktemp("released"))
+    assert conclude(PushStage(needs=("build",)).run(bench.context(image)))[0] is Status.PASS
+    yield bench
+    bench.close()
+
+
+def canary(context: Context) -> tuple[Status, tuple[str, ...], Examination]:
+    results = {name: result for name, result in context.results.items() if name != "canary"}
+    examination = CanaryStage().run(replace(context, results=results))
+    return *conclude(examination), examination
+
+
+def test_a_first_release_is_judged_by_absolute_limits_and_says_so(
+    engine: ContainerEngine, image: str, tmp_path: Path
+) -> None:
+    bench = Bench(engine=engine, folder=tmp_path)
+    context = bench.context(image)
+    outcome, reasons, examination = canary(context)
+    assert outcome is Status.PASS, reasons
+    assert "no release yet" in reasons[0]
+    assert examination.metrics["mode"] == "absolute limits"
+    assert examination.metrics["candidate_requests"] == len(examination.evidence.expected) == 100
+    assert all(control.caught for control in examination.evidence.controls)
+    assert not bench.opened or not (bench.own / "registry").exists()
+
+
+def test_an_equal_candidate_passes_with_every_number_kept(
+    released: Bench, image: str, engine_client: docker.DockerClient
+) -> None:
+    context = released.context(image)
+    outcome, reasons, examination = canary(context)
+    assert outcome is Status.PASS, reasons
+    assert "Both are the same image" in reasons[0]
+    assert examination.metrics["mode"] == "comparison"
+    assert examination.metrics["release_requests"] == examination.metrics["candidate_requests"]
+    assert len(examination.evidence.controls) == 2
+    samples = json.loads((context.raw / "samples.json").read_text())
+    assert len([row for row in samples["rows"] if not row[1]]) == len(examination.evidence.expected)
+    judged = json.loads((context.raw / "judge.json").read_text())
+    assert {check["metric"] for check in judged["checks"]} == {"errors", "latency"}
+    owner = context.ports.ownership
+    assert not engine_client.containers.list(all=True, filters={"label": f"pipeline.owner={owner.checkout}"})
+
+
+def test_a_slow_candidate_fails(released: Bench, engine: ContainerEngine) -> None:
+    outcome, reasons, examination = canary(
+        released.context(build_service(engine, released.folder, "slow", DELAY_MS="12"))
+    )
+    assert outcome is Status.FAIL
+    assert any(reason.startswith("latency of GET /:") and "slower than the release" in reason for reason in reasons)
+    assert not examination.evidence.missing
+
+
+def test_a_candidate_that_fails_now_and_then_fails(released: Bench, engine: ContainerEngine) -> None:
+    context = released.context(build_service(engine, released.folder, "failing", DELAY_MS="5", FAIL_EACH="6"))
+    outcome, reasons, _ = canary(context)
+    assert outcome is Status.FAIL
+    assert any(reason.startswith("errors of all endpoints") for reason in reasons)
+    assert (context.raw / "candidate.log").exists()
+
+
+def test_a_candidate_that_never_gets_ready_is_at_fault_and_a_release_that_does_not_is_not(
+    released: Bench, engine: ContainerEngine, image: str, tmp_path: Path
+) -> None:
+    broken = build_service(engine, released.folder, "unready", NOT_READY="1")
+    context = released.context(broken)
+    impatient = replace(context.settings, smoke=replace(context.settings.smoke, ready_timeout_s=1.0))
+    with pytest.raises(TargetFault, match="candidate container did not become ready"):
+        canary(replace(context, settings=impatient))
+    other = Bench(engine=engine, folder=tmp_path)
+    registry = other.registries().open()
+    engine.tag(broken, f"{registry.reference}:staging")
+    digest = engine.push(f"{registry.reference}:staging", {})
+    other.releases.record("rehearsal/team/service", digest)
+    context = other.context(image)
+    with pytest.raises(CouldNotTell, match="current release does not start"):
+        canary(replace(context, settings=impatient))
+    other.close()
