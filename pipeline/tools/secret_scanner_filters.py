@@ -2,8 +2,8 @@
 
 They stand in for the scanner's own filters, which are wider than they look and hide real secrets: "looks like a call"
 drops the whole line, keys with certain prefixes included; "likely an id" looks at any ``_id`` earlier on the line, so
-that ``client_id=…, client_secret=…`` is clean; a value that merely contains a UUID, or begins with a dollar sign, or
-has no letter, is dropped. Each rule here says what it is sure of.
+that a client secret behind a ``client_id`` is not seen; and a value is dropped that merely contains a UUID, begins with
+a dollar sign, or has no letter. Each rule here says what it is sure of.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _DIGEST_NAME = re.compile(
     r"(?:.*[_.-])?(?:sha\d*|shasum|md5|hash|hexdigest|digest|checksum|integrity|rev|revision|reference|commit|ref)",
     re.I,
 )
-_IDENTITY = re.compile(r"(?:id|myid|userid|.*_id)s?", re.I)
+_IDENTITY = re.compile(r"(?:(?i:id|myid|userid|.*_id)|.*[a-z0-9]I[dD])s?")
 # The runs of the scanner's is_sequential_string: nobody's key is the alphabet.
 _RUNS = (
     string.ascii_uppercase * 2 + string.digits + "+/", string.digits + string.ascii_uppercase * 2 + "+/",

@@ -12,12 +12,14 @@ import pytest
 from pipeline.core.ports import Environments
 from pipeline.core.stage import Examination, Status
 from pipeline.core.verdict import conclude
+from pipeline.execution.checkout import Checkout, lay_out
 from pipeline.settings import Exclusion, Lint, Scan, Secrets, Settings
 from pipeline.settings import Test as ProjectTests
 from pipeline.stages.context import Context, Stage, packaged_lock
 from pipeline.stages.lint import LintStage
 from pipeline.stages.scan import ScanStage
 from pipeline.stages.secrets import SecretsStage
+from tests.projects import make_project
 from tests.support import ALLOW, KEY_ID, PASSWORD, make_context, real_processes, write_files
 
 CLEAN = '"""A module."""\n\nANSWER = 42\n'
@@ -215,6 +217,25 @@ def test_secrets_finds_each_planted_credential_and_shows_none(examine: Examiner,
 @pytest.mark.parametrize("name", sorted(SETTINGS))
 def test_secrets_fails_for_one_password_alone(examine: Examiner, name: str) -> None:
     assert verdict(examine(SecretsStage(), {name: SETTINGS[name]}))[0] is Status.FAIL
+
+
+def test_secrets_finds_a_credential_in_a_new_file_that_git_does_not_track(
+    tmp_path: Path, tool_environments: Environments
+) -> None:
+    project = make_project(tmp_path / "project")
+    write_files(project, {"new.env": SETTINGS[".env"], ".pipeline/ignored.env": SETTINGS[".env"]})
+    processes = real_processes()
+    snapshot = Checkout(project, processes).snapshot()
+    (tmp_path / "trees").mkdir()
+    context = make_context(
+        tmp_path / "run",
+        lay_out(snapshot, project, tmp_path / "trees"),
+        Settings(),
+        processes=processes,
+        environments=tool_environments,
+        snapshot=snapshot,
+    )
+    assert {finding.path for finding in SecretsStage().run(context).findings} == {"new.env"}
 
 
 def test_secrets_is_green_on_hashes_references_and_placeholders(examine: Examiner) -> None:

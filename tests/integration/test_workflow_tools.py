@@ -50,8 +50,8 @@ def program(name: str) -> str:
     return str(Path(sys.executable).parent / name)
 
 
-def execute(repository: Path, folder: Path, timeout_s: float, **variables: str) -> Ran:
-    """Run the repository's workflow for a push, all processes on this host and all traces below ``folder``."""
+def execute(repository: Path, workflow: str, folder: Path, timeout_s: float, **variables: str) -> Ran:
+    """Run ``workflow`` (text) for a push to the repository, all processes on this host and all traces in ``folder``."""
     artifacts, calls, home = folder / "artifacts", folder / "calls", folder / "home"
     for path in (artifacts, home / "bin"):
         path.mkdir(parents=True)
@@ -59,11 +59,14 @@ def execute(repository: Path, folder: Path, timeout_s: float, **variables: str) 
     (home / "bin/sudo").write_text('#!/bin/sh\necho "sudo $*"\n', encoding="utf-8")
     (home / "bin/sudo").chmod(0o755)
     calls.touch()
+    # Beside the repository and not in it, so that a test may alter it and leave the snapshot as it is.
+    (folder / FILE.name).write_text(workflow, encoding="utf-8")
     given = {"STANDIN_ARTIFACTS": str(artifacts), "STANDIN_CALLS": str(calls), **variables}
     pins = {name: re.search(rf"actions/{name}@([0-9a-f]{{40}})", TEXT) for name in REPLACED}
     local = [f"actions/{name}@{pin[1]}={STANDINS / name}" for name, pin in pins.items() if pin]
     command = [
-        program("act"), "push", "--strict", "--json", "-P", "ubuntu-latest=-self-hosted", "--no-cache-server",
+        program("act"), "push", "-W", str(folder / FILE.name), "--strict", "--json", "-P", "ubuntu-latest=-self-hosted",
+        "--no-cache-server",
         "--cache-server-addr", "127.0.0.1", "--artifact-server-addr", "127.0.0.1", "--container-daemon-socket", "-",
         "--action-cache-path", str(folder / "act"),
         *(word for item in local for word in ("--local-repository", item)),
@@ -97,11 +100,11 @@ def planned(
 ) -> Ran:
     """Run the workflow in a small repository whose ``noxw`` does what is planned."""
     wrapper = f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" "{STANDINS}/noxw.py" "$@"\n'
-    repository = make_project(tmp_path / "repository", files={str(FILE): text, "noxw": wrapper})
+    repository = make_project(tmp_path / "repository", files={"noxw": wrapper})
     (repository / "noxw").chmod(0o755)
     git(repository, "commit", "-q", "-a", "-m", "executable")
     plan = {"statuses": dict(statuses or {}), "exits": dict(exits or {}), "leaves": leaves}
-    return execute(repository, tmp_path, 120, STANDIN_PLAN=json.dumps(plan))
+    return execute(repository, text, tmp_path, 120, STANDIN_PLAN=json.dumps(plan))
 
 
 def test_zizmor_finds_nothing_even_when_pedantic() -> None:
@@ -200,15 +203,15 @@ def test_the_real_pipeline_goes_through_the_workflow(tmp_path: Path) -> None:
         if (ROOT / name).is_file():
             (repository / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, repository / name)
-    # The project's own tests are what runs this, so the job that runs them only shows that the wrapper works.
-    (repository / FILE).write_text(TEXT.replace("./noxw -s selftest", "./noxw --list"), encoding="utf-8")
     git(repository, "init", "-q", "-b", "main")
     git(repository, "add", "-A")
     git(repository, "commit", "-q", "-m", "as it is")
     advisories = os.environ.get("PIPELINE_TEST_ADVISORIES")
     offline = {"PIPELINE_AUDIT_ADVISORIES": advisories, "PIPELINE_AUDIT_MAX_AGE_DAYS": "36500"} if advisories else {}
-    index = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_"))}
-    ran = execute(repository, tmp_path, 1800, **offline, **index)
+    packages = {name: value for name, value in os.environ.items() if name == "HOME" or name.startswith(("PIP_", "UV_"))}
+    # The project's own tests are what runs this, so the job that runs them only shows that the wrapper works.
+    workflow = TEXT.replace("./noxw -s selftest", "./noxw --list")
+    ran = execute(repository, workflow, tmp_path, 1800, **offline, **packages)
     assert ran.jobs == {"pipeline": "success", "selftest": "success", "verdict": "success"}, ran.log
     assert {stage["name"]: stage["status"] for stage in ran.report["stages"]} == dict.fromkeys(STAGE_NAMES, "pass")
     assert ran.report["commit"] == git(repository, "rev-parse", "HEAD").strip()

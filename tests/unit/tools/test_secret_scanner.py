@@ -313,7 +313,9 @@ def test_a_token_of_a_language_is_none_and_one_with_a_digit_or_of_some_length_is
         (DIGEST[:-2], "sha256", False),
         ("z" + DIGEST[1:], "sha256", False),
         ("Zm9vYmFyYmF6cXV4MTIzNDU2", "client_id", True),
+        ("Zm9vYmFyYmF6cXV4MTIzNDU2", "NetworkID", True),
         ("Zm9vYmFyYmF6cXV4MTIzNDU2", "client_key", False),
+        ("Zm9vYmFyYmF6cXV4MTIzNDU2", "liquid", False),
     ],
 )
 def test_a_digest_an_identifier_or_an_alphabet_is_no_key(value: str, name: str, is_none: bool) -> None:
