@@ -167,7 +167,7 @@ class Smoke:
     environment: Mapping[str, str] = key({}, "environment of the container")
     random_keys: tuple[str, ...] = key((), "variables of the container that get a random value for the run")
     memory_mb: int = key(128, "memory limit in mebibytes", low=6)
-    cpus: float = key(1.0, "processors", low=0.01)
+    cpus: float = key(1.0, "how many processors it may use", low=0.01)
     pids: int = key(64, "limit of processes and threads", low=1)
     timeout_s: int = key(300, "seconds that the tests may take", low=1)
 

@@ -136,9 +136,10 @@ def _sequence(value: Any, inner: Any, is_text: bool) -> tuple[Any, ...]:
 def _toml(text: str) -> Any:
     """A value in the environment that has no simpler form is written as in the file."""
     try:
-        return tomllib.loads(f"value = {text}").get("value")
-    except tomllib.TOMLDecodeError:
+        document = tomllib.loads(f"value = {text}")
+    except (tomllib.TOMLDecodeError, RecursionError):
         return None
+    return document["value"] if len(document) == 1 else None
 
 
 def _exclusions(value: Any) -> tuple[Exclusion, ...]:

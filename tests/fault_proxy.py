@@ -1,4 +1,4 @@
-"""A proxy on loopback between a client and a real registry, which does to chosen requests what networks and servers do."""
+"""A proxy on loopback before a real registry, which does to chosen requests what networks and servers do."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Fault = Callable[[Answer], Answer]
 
 @dataclass
 class FaultProxy:
-    """``faults`` maps a predicate of method and path to what is done; the first that applies counts. ``seen`` logs requests."""
+    """``faults`` pairs predicates of method and path with what is done; the first that applies counts."""
 
     upstream: str
     faults: list[tuple[Callable[[str, str], bool], Fault]] = field(default_factory=list)

@@ -32,7 +32,7 @@ ALLOW_NEXT = "pragma: " + "allowlist nextline secret"
 
 
 def recorded(tool: str, case: str, tree: Path) -> tuple[Outcome, dict[str, str]]:
-    """What a real tool printed, as if it had run in ``tree``, and its other files (``regenerate_static_tools.py``)."""
+    """What a real tool printed, as if it had run in ``tree``, and its other files (``regenerate_static_tools``)."""
     text = (FIXTURES / tool / f"{case}.json").read_text(encoding="utf-8")
     text = text.replace("<<password>>", PASSWORD).replace("<<key>>", KEY_ID).replace("/tree", str(tree))
     document: dict[str, Any] = json.loads(text)

@@ -51,7 +51,9 @@ def _host(answer: Answer, key: str) -> Any:
 
 
 def _bound_addresses(answer: Answer) -> list[str]:
-    ports = answer["NetworkSettings"].get("Ports") or {}
+    """Where ports are published; of a container that has ended, where they were to be."""
+    running = (answer.get("State") or {}).get("Running", True)
+    ports = (answer["NetworkSettings"].get("Ports") if running else _host(answer, "PortBindings")) or {}
     return sorted({binding["HostIp"] for bindings in ports.values() for binding in bindings or ()})
 
 
@@ -138,6 +140,7 @@ def control(answer: Answer) -> Control:
     """The same answer with everything loosened: every check must object."""
     loose = copy.deepcopy(dict(answer))
     loose["Config"]["User"] = "0:0"
+    loose["State"] = {"Running": True}
     loose["Mounts"] = [{"Type": "bind", "Source": "/var/run/docker.sock"}]
     # Planted faults and places in a container, not on this machine, which is what bandit takes them for.
     loose["NetworkSettings"]["Ports"] = {"1/tcp": [{"HostIp": "0.0.0.0", "HostPort": "1"}]}  # nosec B104

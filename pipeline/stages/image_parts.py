@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from packaging.version import InvalidVersion, Version
+from packaging.utils import canonicalize_version
 
 from pipeline.core.lock import Pin
 from pipeline.core.snapshot import Entry, Kind, Snapshot, is_below
@@ -77,11 +77,17 @@ def find(parts: Parts, contents: ImageContents) -> Found:
     held = [entry for entry in parts.sources if _is_held(entry, _inside(entry.path, parts.service), by_name)]
     altered = [entry.path for entry in parts.files if _is_altered(entry, by_name)]
     tests = [e.path for e in parts.tests if any(f.sha256 == e.digest for f in by_name[e.path.rpartition("/")[2]])]
-    installed = {(name, _version(version)) for name, version in contents.python_packages()}
-    locked = {(pin.name, _version(pin.version)): pin for pin in parts.pins}
-    others = {(name, version) for name, version in installed - locked.keys() if name not in (parts.may_also_hold or ())}
+    installed = {
+        (name, canonicalize_version(version)): f"{name} {version}" for name, version in contents.python_packages()
+    }
+    locked = {(pin.name, canonicalize_version(pin.version)): pin for pin in parts.pins}
+    others = {
+        key: shown
+        for key, shown in installed.items()
+        if key not in locked and key[0] not in (parts.may_also_hold or ())
+    }
     names = {pin.name for pin in parts.pins}
-    unlike = others if parts.may_also_hold is not None else {pair for pair in others if pair[0] in names}
+    unlike = {shown for key, shown in others.items() if parts.may_also_hold is not None or key[0] in names}
     debian = {f"Debian package {name} {version}" for name, version in contents.debian_packages()}
     return Found(
         checked=frozenset(
@@ -89,8 +95,8 @@ def find(parts: Parts, contents: ImageContents) -> Found:
             | {f"Python package {pin.name} {pin.version}" for key, pin in locked.items() if key in installed}
             | debian
         ),
-        strangers=Strangers(tests=tuple(tests), altered=tuple(altered), other_versions=_named(unlike)),
-        unlocked=_named(others - unlike),
+        strangers=Strangers(tests=tuple(tests), altered=tuple(altered), other_versions=tuple(sorted(unlike))),
+        unlocked=tuple(sorted(set(others.values()) - unlike)),
     )
 
 
@@ -110,14 +116,3 @@ def _is_altered(entry: Entry, by_name: dict[str, list[ImageFile]]) -> bool:
     place = entry.path.removeprefix("src/")
     there = [f for f in by_name[entry.path.rpartition("/")[2]] if f"/{f.path}".endswith(f"/{place}") and f.sha256]
     return "/" in place and bool(there) and all(file.sha256 != entry.digest for file in there)
-
-
-def _named(packages: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    return tuple(f"{name} {version}" for name, version in sorted(packages))
-
-
-def _version(text: str) -> str:
-    try:
-        return str(Version(text))
-    except InvalidVersion:
-        return text

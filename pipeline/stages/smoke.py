@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pipeline.core.containers import Container, ContainerState
 from pipeline.core.evidence import Control, Evidence
@@ -164,6 +163,7 @@ def _try_out(context: Context, container: Container, tools: ToolEnvironment) -> 
             container, settings.ready_path, settings.ready_timeout_s, ports.clock, ports.progress
         )
         answer = container.inspect()
+        context.keep("container.json", json.dumps(answer, indent=2) + "\n")
         controls = [hardening.control(answer), _log_control()]
         ran = None
         if readiness.ready:
@@ -198,12 +198,11 @@ def _keep(context: Context, container: Container) -> None:
     """
     try:
         context.keep("container.log", container.logs())
-        answer: dict[str, Any] = container.inspect()
+        state = container.inspect().get("State") or {}
     except EngineTrouble as trouble:
         context.keep("container-trouble.txt", f"{trouble}\n")
         return
-    context.keep("container.json", json.dumps(answer, indent=2) + "\n")
-    context.keep("health.json", json.dumps((answer.get("State") or {}).get("Health") or {}, indent=2) + "\n")
+    context.keep("container-end.json", json.dumps(state, indent=2) + "\n")
 
 
 def _unknown_path(url: str) -> Control:

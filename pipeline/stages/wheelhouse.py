@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_version, parse_wheel_filename
 
 from pipeline.core.lock import Pin
 from pipeline.core.ports import Request
@@ -170,9 +170,9 @@ def _damage(folder: Path, pins: Iterable[Pin]) -> tuple[str, ...]:
         except InvalidWheelFilename:
             sentences.append(f"{name} is no wheel.")
             continue
-        found[str(package), str(version)] = path
-    locked: Mapping[tuple[str, str], Pin] = {(pin.name, pin.version): pin for pin in pins}
-    sentences.extend(f"{name} {version} is not locked." for name, version in sorted(found.keys() - locked.keys()))
+        found[str(package), canonicalize_version(version)] = path
+    locked: Mapping[tuple[str, str], Pin] = {(pin.name, canonicalize_version(pin.version)): pin for pin in pins}
+    sentences.extend(f"{found[key].name} is not locked." for key in sorted(found.keys() - locked.keys()))
     for key, pin in sorted(locked.items()):
         if key not in found:
             sentences.append(f"{pin.name} {pin.version} is missing.")

@@ -134,7 +134,9 @@ def _findings(records: list[dict[str, Any]]) -> tuple[tuple[Finding, ...], tuple
     values: dict[str, None] = {}
     for record in records:
         secret = record["whole"].replace('\\"', '"')
-        lines.setdefault((record["path"], record["line"], record["text"]), []).append(secret)
+        # The value too: what stands around a short one may have been taken from an earlier place on the line.
+        both = (secret, record["value"].replace('\\"', '"'))
+        lines.setdefault((record["path"], record["line"], record["text"]), []).extend(both)
         unique.setdefault((record["path"], record["line"], record["type"], secret), record)
         values.update(dict.fromkeys([record["value"], secret, *record["body"]]))
     findings = tuple(

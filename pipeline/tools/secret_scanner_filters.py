@@ -1,6 +1,6 @@
 """What a detector took for a secret and is surely none.
 
-They stand in for the scanner's own filters, which are wider than they look and hide real secrets: "looks like a call"
+They stand in for the scanner's own filters, which are wider than they look and hide real ones. "Looks like a call"
 drops the whole line, keys with certain prefixes included; "likely an id" looks at any ``_id`` earlier on the line, so
 that a client secret behind a ``client_id`` is not seen; and a value is dropped that merely contains a UUID, begins with
 a dollar sign, or has no letter. Each rule here says what it is sure of.

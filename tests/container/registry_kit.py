@@ -1,4 +1,4 @@
-"""For tests with a real registry and engine: a small image of a service, contexts for the stages, registries with a lock on the door."""
+"""For tests with a real registry and engine: an image of a small service, contexts for stages, guarded registries."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import docker
 
 from pipeline.base_images import LockedBases
 from pipeline.core.bases import RUNTIME_ARGUMENT
@@ -38,7 +40,7 @@ from tests.support import make_context, real_processes, write_files
 ROOT = Path(__file__).parents[2]
 PORT = 8000
 PATHS = ("GET /", "POST /work")
-APP = '''"""A service that answers after DELAY_MS, with a 500 to one request in FAIL_EACH, and is ready unless NOT_READY is set."""
+APP = '''"""Answers after DELAY_MS, with a 500 to one request in FAIL_EACH, and is ready unless NOT_READY is set."""
 import os, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 DELAY, EACH = float(os.environ.get("DELAY_MS", "0")) / 1000, int(os.environ.get("FAIL_EACH", "0"))
@@ -62,14 +64,30 @@ ThreadingHTTPServer(("", 8000), Handler).serve_forever()
 '''
 
 
+LABELS = {"pipeline.test": f"registry-{os.getpid()}"}
+"""On the images that are built here, so that they are found again and removed."""
+
+
+class QuickClock(SystemClock):
+    """Waits a fiftieth of what it is told, so that repeated requests cost a test no seconds."""
+
+    def sleep(self, seconds: float) -> None:
+        """Hardly wait."""
+        super().sleep(seconds / 50)
+
+
 @contextlib.contextmanager
 def real_engine() -> Iterator[ContainerEngine]:
-    """The engine that the environment names."""
+    """The engine that the environment names; the images that tests built in it are removed in the end."""
     engine = open_engine(Engine(), os.environ, real_processes(), SilentProgress())
     try:
         yield engine
     finally:
         engine.close()
+        with contextlib.closing(docker.from_env()) as client:
+            (label,) = LABELS.items()
+            for image in client.images.list(filters={"label": "=".join(label)}):
+                client.images.remove(str(image.id), force=True)
 
 
 def runtime(engine: ContainerEngine) -> str:
@@ -95,7 +113,7 @@ def build_service(engine: ContainerEngine, folder: Path, tag: str, **environment
         dockerfile="Dockerfile",
         tag=f"pipeline-test/{tag}:1",
         arguments={},
-        labels={"pipeline.test": "registry"},
+        labels=LABELS,
         timeout_s=120,
     )
     return engine.build(request)[0]
@@ -145,7 +163,7 @@ class Bench:
                     self.push,
                     self.own,
                     releases=self.releases,
-                    clock=SystemClock(),
+                    clock=QuickClock(),
                     progress=self.progress,
                     redact=self.redact,
                     environ=self.environ,
@@ -179,7 +197,11 @@ class Bench:
         )
         stages = {name: result(name, snapshot, image_id=image) for name in ("build", "smoke", "canary")}
         return replace(
-            context, snapshot=snapshot, ports=ports, results={**stages, "test": result("test", snapshot)}, arguments=arguments
+            context,
+            snapshot=snapshot,
+            ports=ports,
+            results={**stages, "test": result("test", snapshot)},
+            arguments=arguments,
         )
 
     def close(self) -> None:

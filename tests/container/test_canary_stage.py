@@ -35,9 +35,7 @@ def image_fixture(engine: ContainerEngine, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(name="released", scope="module")
-def released_fixture(
-    engine: ContainerEngine, image: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Bench]:
+def released_fixture(engine: ContainerEngine, image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """A checkout from which the image was released."""
     bench = Bench(engine=engine, folder=tmp_path_factory.mktemp("released"))
     assert conclude(PushStage(needs=("build",)).run(bench.context(image)))[0] is Status.PASS

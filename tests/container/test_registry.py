@@ -24,11 +24,12 @@ from pipeline.execution.clock import SystemClock
 from pipeline.execution.processes import process_started
 from pipeline.execution.rehearsal import RehearsalRegistry
 from pipeline.testing import SilentProgress
-from tests.container.registry_kit import ROOT, bcrypt, build_service, real_engine, registry_with
+from tests.container.registry_kit import ROOT, QuickClock, bcrypt, build_service, real_engine, registry_with
 from tests.fault_proxy import Fault, corrupt, cut, fault_proxy, header, status
 
 pytestmark = pytest.mark.container
 
+NOBODY = Credentials()
 LOGIN = Credentials(username="somebody", password="not-to-be-seen")
 
 
@@ -38,15 +39,7 @@ def rehearsal(folder: Path, **more: Any) -> RehearsalRegistry:
     )
 
 
-class QuickClock(SystemClock):
-    """Waits a hundredth of what it is told, so that repeated requests cost a test no seconds."""
-
-    def sleep(self, seconds: float) -> None:
-        """Hardly wait."""
-        super().sleep(seconds / 100)
-
-
-def client(host: str, credentials: Credentials = Credentials(), ca_file: str = "") -> RegistryClient:
+def client(host: str, credentials: Credentials = NOBODY, ca_file: str = "") -> RegistryClient:
     transport = RegistryTransport(
         Address(host=host, ca_file=ca_file), credentials, clock=QuickClock(), timeout_s=30, hide=lambda secret: None
     )
@@ -230,9 +223,7 @@ def test_a_registry_with_a_certificate_of_a_private_authority(tmp_path: Path) ->
         ("/blobs/", status(200), "has 0 bytes"),
     ],
 )
-def test_no_fault_on_the_way_goes_unnoticed(
-    held: tuple[str, Manifest], part: str, fault: Fault, sentence: str
-) -> None:
+def test_no_fault_on_the_way_goes_unnoticed(held: tuple[str, Manifest], part: str, fault: Fault, sentence: str) -> None:
     host, manifest = held
     with fault_proxy(host) as proxy:
         proxy.spoil("GET", part, fault)

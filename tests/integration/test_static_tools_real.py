@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from pipeline.stages.context import Context, Stage, packaged_lock
 from pipeline.stages.lint import LintStage
 from pipeline.stages.scan import ScanStage
 from pipeline.stages.secrets import SecretsStage
+from tests.planted import FORMS, HARMLESS, SETTINGS, Files
 from tests.projects import make_project
 from tests.support import ALLOW, KEY_ID, PASSWORD, make_context, real_processes, write_files
 
@@ -29,8 +28,6 @@ HONEST_NAMES = (
     "lib.egg/x.py", "build/x.py", "größe/naïve.py", "with space/a b.py", "-dash.py", "a,b.py", "[x].py",
     "src/pkg/__init__.py", "one/same.py", "two/same.py",
 )  # fmt: skip
-DIGEST = hashlib.sha256(b"").hexdigest()
-Files = Mapping[str, str | bytes]
 
 
 class Examiner:
@@ -146,60 +143,6 @@ def test_scan_of_thousands_of_files_is_whole(examine: Examiner) -> None:
 
 
 # --- secrets --------------------------------------------------------------------------------------------------------
-
-SETTINGS: Files = {
-    "settings.py": f'DB_PASSWORD = "{PASSWORD}"\n',
-    "annotated.py": f'DB_PASSWORD: str = "{PASSWORD}"\n',
-    "default.py": f'X = os.environ.get("DB_PASSWORD", "{PASSWORD}")\n',
-    "argument.py": f'connect(client_id="x", client_secret="{PASSWORD}")\n',
-    "comment.py": f'DB_PASSWORD = "{PASSWORD}"  # for example\n',
-    ".env": f"DB_PASSWORD={PASSWORD}\n",
-    "twice.env": f"A=1\nA=2\nB=100%\nDB_PASSWORD={PASSWORD}\n",
-    "second.env": f'KEY="{KEY_ID}"\nDB_PASSWORD={PASSWORD}\n',
-    "a.yml": f"db_password: {PASSWORD}\n",
-    "documents.yaml": f"a: b\n---\ndb_password: {PASSWORD}\n",
-    "remark.yml": f"# db_password: {PASSWORD}\na: b\n",
-    "a.ini": f"[db]\npassword = {PASSWORD}\n",
-    "a.json": f'{{"db_password": "{PASSWORD}"}}\n',
-    "a.toml": f'db_password = "{PASSWORD}"\n',
-    "a.sh": f"export DB_PASSWORD={PASSWORD}\n",
-    "Dockerfile": f"ENV DB_PASSWORD={PASSWORD}\n",
-    "README.md": f"Log in with password: {PASSWORD}\n",
-    "a.ipynb": json.dumps({"source": [f'password = "{PASSWORD}"\n']}),
-    "wide.py": f'DB_PASSWORD = "{PASSWORD}"\n'.encode("utf-16"),
-    "latin.py": f'# caf\xe9\nDB_PASSWORD = "{PASSWORD}"\n'.encode("latin-1"),
-    "token.py": f'API_TOKEN = "{PASSWORD}"\n',
-}
-FORMS: Files = {
-    "style.css": f"/* {KEY_ID} */\n",
-    "poetry.lock": f'x = "{KEY_ID}"\n',
-    "go.sum": f"{KEY_ID}\n",
-    "picture.svg": f"<svg>{KEY_ID}</svg>\n",
-    "swagger.json": f'{{"x": "{KEY_ID}"}}\n',
-    "data.bin": b"\0\1" + KEY_ID.encode() + b"\0\xff",
-    "no_extension": f"{KEY_ID}\n",
-    "call.py": f'connect("{KEY_ID}", (1))\n',
-    "min.js": "a " * 60_000 + f'"{KEY_ID}"\n',
-    "key.pem": "-----BEGIN RSA PRIV" + "ATE KEY-----\r\n" + "M" * 64 + "\r\n-----END RSA PRIV" + "ATE KEY-----\r\n",
-    "large.txt": "some text\n" * 5000 + "-----BEGIN PRIV" + "ATE KEY-----\n",
-    "address.txt": "postgres://app:" + "x7Kp2mQ9" + "@db.internal/app\n",
-    "github.txt": "gh" + "p_" + "a1B2" * 9 + "\n",
-    "slack.txt": "xox" + "b-" + "123456789012-123456789012-" + "aB3dE5gH7jK9mN1pQ3sT5vX7\n",
-    "jwt.txt": "ey" + "JhbGciOiJIUzI1NiJ9.ey" + "JzdWIiOiIxMjM0NTY3ODkwIn0." + "x" * 43 + "\n",
-    "entropy.py": 'X = "' + "q8Zr2LmV0pTn" + "6XwBk4YsJc9D" + 'hGfE1uAo"\n',
-}
-HARMLESS: Files = {
-    "requirements.txt": f"a==1 \\\n    --hash=sha256:{DIGEST}\n",
-    "package-lock.json": '{"integrity": "sha512-' + "Zm9vYmFyYmF6" * 7 + '=="}\n',
-    "base.lock": f'sha256 = "{DIGEST}"\n',
-    ".pre-commit-config.yaml": f"rev: {DIGEST[:40]}\n",
-    "workflow.yml": f"uses: actions/checkout@{DIGEST[:40]}\n",
-    "settings.py": 'DB_PASSWORD = os.environ["DB_PASSWORD"]\npassword = getpass()\nif token == "else":\n    pass\n',
-    ".env.example": "DB_PASSWORD=<your password>\nAPI_KEY=${API_KEY}\nEMPTY_SECRET=\nPASSWORD_FILE=/run/secrets/db\n",
-    "k8s.yml": "secretKeyRef:\n  name: db\nsecretName: app-tls-1\nmax_tokens: 4096\n",
-    "README.md": "The password: a word that only you know. See https://host/login?user=x.\n",
-    "empty.txt": b"",
-}  # fmt: skip
 
 
 @pytest.mark.parametrize(("planted", "secret"), [(SETTINGS, PASSWORD), (FORMS, KEY_ID)], ids=["settings", "forms"])

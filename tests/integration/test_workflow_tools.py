@@ -66,9 +66,8 @@ def execute(repository: Path, workflow: str, folder: Path, timeout_s: float, **v
     local = [f"actions/{name}@{pin[1]}={STANDINS / name}" for name, pin in pins.items() if pin]
     command = [
         program("act"), "push", "-W", str(folder / FILE.name), "--strict", "--json", "-P", "ubuntu-latest=-self-hosted",
-        "--no-cache-server",
-        "--cache-server-addr", "127.0.0.1", "--artifact-server-addr", "127.0.0.1", "--container-daemon-socket", "-",
-        "--action-cache-path", str(folder / "act"),
+        "--no-cache-server", "--cache-server-addr", "127.0.0.1", "--artifact-server-addr", "127.0.0.1",
+        "--container-daemon-socket", "-", "--action-cache-path", str(folder / "act"),
         *(word for item in local for word in ("--local-repository", item)),
         *(word for name, value in given.items() for word in ("--env", f"{name}={value}")),
     ]  # fmt: skip

@@ -23,6 +23,7 @@ PINNED = re.compile(r"^\s*(?:- )?uses: (?P<action>[\w.-]+/[\w./-]+)@(?P<sha>[0-9
 
 
 def steps_using(action: str) -> list[dict[str, Any]]:
+    """Every step of the workflow that uses the action."""
     return [step for _, step in STEPS if step.get("uses", "").startswith(f"{action}@")]
 
 

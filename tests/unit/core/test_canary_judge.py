@@ -167,11 +167,9 @@ def test_samples_become_sides_without_the_warm_up() -> None:
         request = PlannedRequest(side=which, endpoint=endpoint, number=number, warm_up=warm_up)
         return Sample(request=request, at_s=0.0, latency_ms=float(number), status=status)
 
-    seen = observe(
-        [sample(1, 200, warm_up=True), sample(2, 200), sample(3, 500), sample(4, 0), sample(5, 304), sample(6, 404)]
-        + [sample(7, 200, which="release")],
-        "candidate",
-    )
+    statuses = (200, 200, 500, 0, 304, 404)
+    samples = [sample(number, status, warm_up=number == 1) for number, status in enumerate(statuses, start=1)]
+    seen = observe([*samples, sample(7, 200, which="release")], "candidate")
     assert seen == {"GET /": Observed(latencies_ms=(2.0, 5.0), errors=3)}
     assert seen["GET /"].total == 5
 

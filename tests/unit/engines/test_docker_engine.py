@@ -144,7 +144,7 @@ def test_a_refused_recipe_is_a_fault(tmp_path: Path, fake: FakeDockerd, engine: 
 
 def test_an_engine_with_a_fault_of_its_own_is_trouble(tmp_path: Path, fake: FakeDockerd, engine: DockerEngine) -> None:
     fake.answers["POST /build"] = Refusal(500, "no disk")
-    with pytest.raises(EngineTrouble, match="could not build the image. no disk."):
+    with pytest.raises(EngineTrouble, match=r"could not build the image\. no disk\."):
         engine.build(build_request(tmp_path))
 
 
@@ -367,7 +367,7 @@ def test_a_container_that_has_ended_has_no_address(startable: FakeDockerd, engin
     startable.answers["GET /containers/c1/json"] = inspected(ENDED)
     startable.answers["GET /containers/c1/logs"] = Stream([b"\x02\0\0\0\0\0\0\x04oops"])
     container = engine.start(container_request())
-    with pytest.raises(ContainerEnded, match="exit code 3.*oops"):
+    with pytest.raises(ContainerEnded, match=r"exit code 3.*oops"):
         _ = container.base_url
     state = container.state()
     assert (state.running, state.exit_code, state.out_of_memory, state.health) == (False, 3, True, "unhealthy")

@@ -30,12 +30,13 @@ BODY = json.dumps(
 ).encode()
 MANIFEST = Manifest(digest=digest_of(BODY), media_type=IMAGE_TYPES[1], body=BODY)
 SOUND = Reply(body=BODY, headers={"Content-Type": IMAGE_TYPES[1], "Docker-Content-Digest": MANIFEST.digest})
+NOBODY = Credentials()
 LOGIN = Credentials(username="somebody", password="not-to-be-seen")
 
 
 def client(
     host: str,
-    credentials: Credentials = Credentials(),
+    credentials: Credentials = NOBODY,
     *,
     clock: FixedClock | None = None,
     hidden: list[str] | None = None,
@@ -61,7 +62,7 @@ def store(asked: Asked) -> Reply:
 
 
 def ask(
-    answer: Callable[[Asked], Reply], credentials: Credentials = Credentials(), clock: FixedClock | None = None
+    answer: Callable[[Asked], Reply], credentials: Credentials = NOBODY, clock: FixedClock | None = None
 ) -> tuple[Manifest | None, ScriptedHttp]:
     with scripted_http(answer) as server:
         one = client(server.host, credentials, clock=clock)
@@ -158,8 +159,13 @@ def test_trouble_that_passes_is_waited_for_and_trouble_that_stays_is_told(status
     assert clock.monotonic() == 3 + 1
     clock = FixedClock()
     count: list[Asked] = []
+
+    def failing(asked: Asked) -> Reply:
+        count.append(asked)
+        return Reply(status=status)
+
     with pytest.raises(RegistryTrouble, match=f"answered {status}.*tried {ATTEMPTS} times"):
-        ask(lambda asked: count.append(asked) or Reply(status=status), clock=clock)  # type: ignore[func-returns-value]
+        ask(failing, clock=clock)
     assert len(count) == ATTEMPTS
     assert clock.monotonic() == 0.5 + 1 + 2
 
@@ -336,7 +342,8 @@ def test_tags_that_never_end_or_are_none_are_trouble() -> None:
     ("host", "loopback"),
     [
         ("127.0.0.1:5000", True), ("localhost:5000", True), ("[::1]:5000", True), ("127.1.2.3", True),
-        ("localhost.example.org", False), ("registry.example.org", False), ("10.0.0.1:5000", False), ("127.0.0.1.nip.io", False),
+        ("localhost.example.org", False), ("registry.example.org", False), ("10.0.0.1:5000", False),
+        ("127.0.0.1.nip.io", False),
     ],
 )  # fmt: skip
 def test_plain_http_is_for_this_machine(host: str, loopback: bool) -> None:

@@ -1,0 +1,315 @@
+"""``build``: what it sends, what it finds in the image, and which faults turn it to which status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.core.bases import BaseSet
+from pipeline.core.containers import BuildFault, BuildRequest, ContainerEngine, Image
+from pipeline.core.ports import Progress
+from pipeline.core.stage import Examination, Status, not_run
+from pipeline.core.verdict import conclude
+from pipeline.errors import ConfigurationError, EngineTrouble
+from pipeline.settings import Audit, Build, Project, Settings
+from pipeline.settings import Test as ProjectTests
+from pipeline.stages.build import BuildStage
+from pipeline.stages.context import Context
+from pipeline.stages.image_checks import controls
+from pipeline.testing import FakeEngine
+from tests.docker_archives import archive, layer
+from tests.support import make_context, write_files
+
+ID = "sha256:" + "1" * 64
+HASH = "sha256:" + "0" * 64
+TREE = {
+    "Dockerfile": "ARG RUNTIME_IMAGE=x\nARG BUILDER_IMAGE=x\nFROM ${RUNTIME_IMAGE}\n",
+    ".dockerignore": "*\n!service\nservice/tests\n",
+    "service/app.py": "APP = 1\n",
+    "service/data.json": "{}\n",
+    "service/requirements.txt": f'flask==3.1 ; python_version < "3.13" --hash={HASH}\n',
+    "service/tests/test_app.py": "def test() -> None: ...\n",
+}
+MEMBERS: tuple[Any, ...] = (
+    ("app/service/app.py", b"APP = 1\n", 0o644),
+    ("app/service/data.json", b"{}\n", 0o644),
+    ("var/lib/dpkg/status.d/libc6", b"Package: libc6\nVersion: 2.41\n", 0o644),
+)
+SETTINGS = Settings(
+    project=Project(name="sample", version="1.2.3"),
+    audit=Audit(lock="service/requirements.txt"),
+    test=ProjectTests(paths=("service/tests",)),
+    build=Build(image="sample"),
+)
+BASES = BaseSet(
+    arguments={"RUNTIME_IMAGE": "sha256:r", "BUILDER_IMAGE": "sha256:b"}, packages=("libc6 2.41",), python="3.13",
+    release="trixie", architecture="amd64", lock_digest="d" * 64,
+)  # fmt: skip
+SOUND = Image(
+    id=ID, size_bytes=41_000_000, layers=(), user="65532:65532", labels={}, architecture="amd64",
+    configuration={"Healthcheck": {"Test": ["CMD", "true"]}, "Env": ["PATH=/usr/bin"]}, diff_ids=("a", "b"),
+)  # fmt: skip
+
+
+@dataclass
+class FakeBases:
+    """BaseImages that are there."""
+
+    bases: BaseSet = BASES
+    asked: list[ContainerEngine] = field(default_factory=list)
+
+    def ensure(self, engine: ContainerEngine, progress: Progress) -> BaseSet:
+        """The bases."""
+        del progress
+        self.asked.append(engine)
+        return self.bases
+
+
+@dataclass
+class Trial:
+    """A build of a tree with an engine that is a fake."""
+
+    folder: Path
+    engine: FakeEngine
+    bases: FakeBases = field(default_factory=FakeBases)
+    count: int = 0
+
+    def context(self, files: dict[str, str] | None = None, settings: Settings = SETTINGS) -> Context:
+        """A context for the usual tree, with these files in place of its own."""
+        self.count += 1
+        tree = write_files(self.folder / f"tree-{self.count}", {**TREE, **(files or {})})
+        context = make_context(self.folder / f"run-{self.count}", tree, settings)
+        ports = replace(context.ports, engine=lambda: self.engine, bases=self.bases, cache=self.folder / "cache")
+        return replace(context, ports=ports)
+
+    def run(self, files: dict[str, str] | None = None, settings: Settings = SETTINGS) -> Examination:
+        """What the stage sees."""
+        return BuildStage().run(self.context(files, settings))
+
+    def holding(self, *members: Any, image: Image = SOUND) -> Trial:
+        """The same with another image."""
+        self.engine.images = {ID: image}
+        self.engine.archive = archive([layer(*members)])
+        return self
+
+
+@pytest.fixture(name="trial")
+def _trial(tmp_path: Path) -> Trial:
+    engine = FakeEngine(built=ID, build_log="Step 1/3\n")
+    return Trial(tmp_path, engine).holding(*MEMBERS)
+
+
+def status(examination: Examination) -> Status:
+    return conclude(examination)[0]
+
+
+def missed(examination: Examination) -> list[str]:
+    return [gate.what for gate in examination.gates if not gate.passed]
+
+
+def test_a_sound_image_passes_with_its_facts(trial: Trial) -> None:
+    examination = trial.run()
+    verdict, reasons = conclude(examination)
+    assert verdict is Status.PASS
+    assert reasons == (
+        f"Image {ID}, 41.0 MB in 2 layers.",
+        "Its base is locked Debian trixie with 1 Debian packages, lock dddddddddddd: libc6 2.41.",
+    )
+    assert examination.evidence.expected == {"file service/app.py", "Debian package libc6 2.41"}
+    assert examination.metrics["image_id"] == ID
+    assert examination.metrics["manifest_digest"] == ""
+    assert examination.metrics["size_bytes"] == 41_000_000
+    assert [tool.name for tool in examination.tools] == ["docker"]
+
+
+def test_the_build_is_asked_for_as_it_should_be(trial: Trial) -> None:
+    context = trial.context()
+    BuildStage().run(context)
+    (request,) = trial.engine.asked
+    assert isinstance(request, BuildRequest)
+    assert request.tag == f"sample:{context.snapshot.digest[:12]}"
+    assert request.arguments == BASES.arguments
+    assert (request.labels, request.network) == ({}, "none")
+    assert (context.raw / "build.log").read_text(encoding="utf-8") == "Step 1/3\n"
+    assert json.loads((context.raw / "image.json").read_text(encoding="utf-8"))["id"] == ID
+    packages = json.loads((context.raw / "packages.json").read_text(encoding="utf-8"))
+    assert packages["debian"] == [{"name": "libc6", "version": "2.41"}]
+
+
+def test_only_arguments_that_the_recipe_declares_are_passed(trial: Trial) -> None:
+    trial.run({"Dockerfile": "arg RUNTIME_IMAGE\nARG IMAGE_VERSION\nFROM ${RUNTIME_IMAGE}\n"})
+    (request,) = trial.engine.asked
+    assert isinstance(request, BuildRequest)
+    assert dict(request.arguments) == {"RUNTIME_IMAGE": "sha256:r", "IMAGE_VERSION": "1.2.3"}
+
+
+def with_config(**configuration: Any) -> Image:
+    return replace(SOUND, configuration={**SOUND.configuration, **configuration})
+
+
+@pytest.mark.parametrize(
+    ("image", "what"),
+    [
+        (replace(SOUND, user=""), "user of the image"),
+        (replace(SOUND, user="0:0"), "user of the image"),
+        (replace(SOUND, user="00"), "user of the image"),
+        (replace(SOUND, user="nobody"), "user of the image"),
+        (with_config(Healthcheck=None), "health check"),
+        (with_config(Healthcheck={"Test": ["NONE"]}), "health check"),
+        (with_config(Env=["DB_PASSWORD=x"]), "variables of the image that look like secrets"),
+        (with_config(Env=["KEY_PROD=x"]), "variables of the image that look like secrets"),
+    ],
+)
+def test_an_unsound_configuration_fails(trial: Trial, image: Image, what: str) -> None:
+    examination = trial.holding(*MEMBERS, image=image).run()
+    assert (status(examination), missed(examination)) == (Status.FAIL, [what])
+
+
+@pytest.mark.parametrize("variable", ["GPG_KEY=A035", "KEY_PROD=", "MONKEY=x", "KEYBOARD=de"])
+def test_an_ordinary_variable_is_no_secret(trial: Trial, variable: str) -> None:
+    assert status(trial.holding(*MEMBERS, image=with_config(Env=[variable])).run()) is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("member", "what"),
+    [
+        (("app/.env", b"x", 0o644), "files and folders of the image that look like credentials or history"),
+        (("app/.env.production", b"x", 0o644), "files and folders of the image that look like credentials or history"),
+        (("root/.ssh/id_ed25519", b"x", 0o600), "files and folders of the image that look like credentials or history"),
+        (("app/.git", None, 0o755), "files and folders of the image that look like credentials or history"),
+        (("usr/bin/su", b"x", 0o4755), "set-user-id and set-group-id files"),
+        (("usr/bin/wall", b"x", 0o2755), "set-user-id and set-group-id files"),
+        (("app/service/tests/test_app.py", b"def test() -> None: ...\n", 0o644), "test files in the image"),
+        (("opt/flask-3.0.dist-info/METADATA", b"", 0o644), "Python packages in the image that are not as locked"),
+        (("opt/pip-25.dist-info/METADATA", b"", 0o644), "Python packages in the image that are not as locked"),
+    ],
+)
+def test_what_does_not_belong_into_an_image_fails(trial: Trial, member: Any, what: str) -> None:
+    examination = trial.holding(*MEMBERS, member).run()
+    assert (status(examination), missed(examination)) == (Status.FAIL, [what])
+
+
+@pytest.mark.parametrize(
+    "member", [("app/.env.example", b"x", 0o644), ("opt/sample-1.2.3.dist-info/METADATA", b"", 0o644)]
+)
+def test_what_may_be_there_passes(trial: Trial, member: Any) -> None:
+    assert status(trial.holding(*MEMBERS, member).run()) is Status.PASS
+
+
+def test_a_service_file_that_was_changed_on_the_way_fails(trial: Trial) -> None:
+    examination = trial.holding(("app/service/app.py", b"APP = 2\n", 0o644), *MEMBERS[1:]).run()
+    assert missed(examination) == ["service files that differ from the snapshot's"]
+    assert status(trial.holding(MEMBERS[0], ("x/service/data.json", b"[]", 0o644), MEMBERS[2]).run()) is Status.FAIL
+
+
+def test_a_service_file_that_is_not_there_leaves_doubt(trial: Trial) -> None:
+    assert status(trial.holding(*MEMBERS[1:]).run()) is Status.INCONCLUSIVE
+
+
+def test_a_service_may_lie_anywhere_in_the_image(trial: Trial) -> None:
+    assert status(trial.holding(("srv/app.py", b"APP = 1\n", 0o644), *MEMBERS[1:]).run()) is Status.PASS
+
+
+def test_a_base_package_that_is_not_there_leaves_doubt(trial: Trial) -> None:
+    assert status(trial.holding(*MEMBERS[:2]).run()) is Status.INCONCLUSIVE
+
+
+def locked_flask(settings: Settings = SETTINGS) -> tuple[dict[str, str], Settings]:
+    return {"service/requirements.txt": f"flask==3.1.0 --hash={HASH}\n"}, settings
+
+
+def test_locked_packages_are_found_by_their_version(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.stages.build.ensure_wheels", lambda *_: {})
+    files, settings = locked_flask()
+    held = ("opt/flask-3.1.dist-info/METADATA", b"", 0o644)
+    assert status(trial.holding(*MEMBERS, held).run(files, settings)) is Status.PASS
+    assert status(trial.holding(*MEMBERS).run(files, settings)) is Status.INCONCLUSIVE
+    other = ("opt/flask-3.0.dist-info/METADATA", b"", 0o644)
+    assert status(trial.holding(*MEMBERS, other).run(files, settings)) is Status.FAIL
+
+
+def test_a_size_above_the_ceiling_fails(trial: Trial) -> None:
+    settings = replace(SETTINGS, build=replace(SETTINGS.build, max_size_mb=40.9))
+    assert missed(trial.run(settings=settings)) == ["size of the image"]
+    assert status(trial.run(settings=replace(SETTINGS, build=replace(SETTINGS.build, max_size_mb=41.0)))) is Status.PASS
+
+
+def test_a_recipe_may_name_its_own_base(trial: Trial) -> None:
+    settings = replace(SETTINGS, build=replace(SETTINGS.build, base="dockerfile"))
+    examination = trial.holding(*MEMBERS, ("x/pip-25.dist-info/METADATA", b"", 0o644)).run(settings=settings)
+    assert status(examination) is Status.PASS
+    assert not trial.bases.asked
+    assert [item.what for item in examination.not_checked] == ["the base image", "pip 25 in the image"]
+    (request,) = trial.engine.asked
+    assert isinstance(request, BuildRequest)
+    assert dict(request.arguments) == {}
+
+
+def test_the_log_of_a_failed_build_is_kept(trial: Trial) -> None:
+    trial.engine.build_log = BuildFault("The image can't be built.", log="Step 1/3\nboom\n")
+    context = trial.context()
+    with pytest.raises(BuildFault):
+        BuildStage().run(context)
+    assert (context.raw / "build.log").read_text(encoding="utf-8") == "Step 1/3\nboom\n"
+
+
+def test_an_image_that_the_engine_does_not_have_is_trouble(trial: Trial) -> None:
+    trial.engine.images = {}
+    with pytest.raises(EngineTrouble, match="does not have it"):
+        trial.run()
+
+
+@pytest.mark.parametrize(
+    ("files", "change", "message"),
+    [
+        ({"Dockerfile": "FROM x\n"}, lambda s: s, "has no 'ARG RUNTIME_IMAGE'"),
+        ({}, lambda s: replace(s, build=replace(s.build, python="3.12")), "build.python is 3.12"),
+        ({"service/requirements.txt": "flask==3.1\n"}, lambda s: s, "has no SHA-256 hash"),
+        ({"service/requirements.txt": "flask>=3.1\n"}, lambda s: s, "not pinned"),
+    ],
+)
+def test_what_the_user_must_mend_is_said(
+    trial: Trial, files: dict[str, str], change: Callable[[Settings], Settings], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        trial.run(files, change(SETTINGS))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: replace(s, build=replace(s.build, dockerfile="Containerfile")),
+        lambda s: replace(s, audit=replace(s.audit, lock="none.txt")),
+        lambda s: replace(s, build=replace(s.build, image="no name")),
+    ],
+)
+def test_settings_that_can_not_work_are_refused_before_anything_runs(
+    trial: Trial, change: Callable[[Settings], Settings]
+) -> None:
+    stage, snapshot = BuildStage(), trial.context().snapshot
+    stage.check_settings(SETTINGS, snapshot)
+    with pytest.raises(ConfigurationError):
+        stage.check_settings(change(SETTINGS), snapshot)
+
+
+def test_a_result_holds_as_long_as_the_engine_has_the_image(trial: Trial) -> None:
+    stage, context = BuildStage(), trial.context()
+    result = replace(not_run("build", "A sample."), metrics={"image_id": ID})
+    assert stage.still_holds(context, result)
+    trial.engine.images = {}
+    assert not stage.still_holds(context, result)
+
+    def gone() -> ContainerEngine:
+        raise EngineTrouble("No engine answers.")
+
+    assert not stage.still_holds(replace(context, ports=replace(context.ports, engine=gone)), result)
+
+
+def test_every_planted_fault_is_caught() -> None:
+    assert len(controls()) == 5
+    assert all(control.caught for control in controls())
