@@ -11,7 +11,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from pipeline.errors import ConfigurationError, PipelineError, StorageTrouble
 from pipeline.settings import STAGE_NAMES
 
 if TYPE_CHECKING:
+    from pipeline.stages.context import Stage
     from pipeline.workplace import Workplace
 
 INTERRUPTED = 130
@@ -92,10 +93,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _place() -> Workplace:
+def _place(extra: Iterable[Stage] | None = None, run_id: str = "", *, live: bool = False) -> Workplace:
+    """The workplace here; ``extra`` are the stages of the noxfile, which is read for them unless they are given."""
     from pipeline.workplace import Workplace
 
-    return Workplace(_root(), os.environ, _run_id())
+    names = tuple(stage.name for stage in (_extra() if extra is None else extra))
+    return Workplace(_root(), os.environ, run_id or _run_id(), extra_stages=names, live=live)
+
+
+def _extra() -> tuple[Stage, ...]:
+    from pipeline.project_stages import project_stages
+
+    return project_stages(_root())
 
 
 def _root() -> Path:
@@ -119,12 +128,11 @@ def _run(options: argparse.Namespace) -> int:
     from pipeline.run import Run, each
     from pipeline.settings_values import nearest
     from pipeline.stages.registry import pipeline_stages
-    from pipeline.workplace import Workplace
 
-    run_id = _run_id()
+    run_id, extra = _run_id(), _extra()
     live = is_live(options.behind)
-    place = Workplace(_root(), os.environ, run_id, live=live)
-    stages = pipeline_stages(place.settings.project.required)
+    place = _place(extra, run_id, live=live)
+    stages = pipeline_stages(place.settings.project.required, extra)
     stages = live_stages(stages) if live else stages
     names = tuple(stage.name for stage in stages)
     for name in options.stages:
@@ -147,8 +155,8 @@ def _stages(options: argparse.Namespace) -> int:
     del options
     from pipeline.stages.registry import pipeline_stages
 
-    place = _place()
-    for stage in pipeline_stages(place.settings.project.required):
+    extra = _extra()
+    for stage in pipeline_stages(_place(extra).settings.project.required, extra):
         needs = f"  (needs {', '.join(stage.needs)})" if stage.needs else ""
         print(f"{stage.name:<8} {stage.summary}{needs}")
     return 0
@@ -172,10 +180,11 @@ def _verdict(options: argparse.Namespace) -> int:
     from pipeline.core.stage import Status
     from pipeline.core.verdict import EXIT_CODES
 
-    path = _place().store.reports / "pipeline.json"
+    place = _place()
+    path = place.store.reports / "pipeline.json"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        verdict = Status(document["verdict"])
+        verdict, snapshot = Status(document["verdict"]), str(document["snapshot"])
         stages = [(stage["name"], stage["status"], stage["reasons"]) for stage in document["stages"]]
     except FileNotFoundError:
         raise ConfigurationError("There is no report yet.", advice="Run the pipeline first.") from None
@@ -184,6 +193,9 @@ def _verdict(options: argparse.Namespace) -> int:
     for name, status, reasons in stages:
         print(f"{name:<8} {status}" + ("" if status == "pass" else f": {' '.join(reasons)}"))
     print(f"verdict: {verdict}")
+    if snapshot != place.checkout.snapshot().digest:
+        print("The report is about other content than this checkout has now, so it says nothing about it.")
+        return EXIT_CODES[Status.INCONCLUSIVE]
     return EXIT_CODES[verdict]
 
 

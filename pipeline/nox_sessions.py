@@ -23,6 +23,7 @@ from pipeline.core.stage import Status
 from pipeline.errors import ConfigurationError, PipelineError
 from pipeline.interrupts import as_keyboard_interrupt
 from pipeline.live import is_live, live_stages
+from pipeline.project_stages import collected
 from pipeline.stages.context import Stage
 from pipeline.stages.registry import pipeline_stages
 
@@ -39,6 +40,9 @@ def register(extra: Iterable[Stage] = ()) -> None:
 
     Ends the process with code 2 and a clear sentence when the settings can't be used (Nox would print a traceback).
     """
+    stages = tuple(extra)
+    if collected(stages):
+        return
     import nox
 
     # Nox shows every library's debugging output; what these two say of each request is nobody's business.
@@ -47,7 +51,7 @@ def register(extra: Iterable[Stage] = ()) -> None:
     # Workers of `nox -j` are processes of their own; the id makes them one run.
     os.environ.setdefault(RUN_VARIABLE, f"{os.getpid()}-{os.urandom(6).hex()}")
     try:
-        sessions = _Sessions(Path.cwd(), tuple(extra))
+        sessions = _Sessions(Path.cwd(), stages)
     except PipelineError as error:
         refuse(error)
     for stage in sessions.stages:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from pipeline.core.containers import Registry
 from pipeline.core.ports import Clock, Progress, Redactor
@@ -12,8 +13,12 @@ from pipeline.engines.registry_auth import Credentials, find_credentials
 from pipeline.engines.registry_client import RegistryClient
 from pipeline.engines.registry_transport import Address, RegistryTransport
 from pipeline.errors import RegistryTrouble
+from pipeline.execution.clock import SystemClock
 from pipeline.execution.rehearsal import RehearsalRegistry, find_program
 from pipeline.settings import Push
+
+if TYPE_CHECKING:
+    from pipeline.workplace import Workplace
 
 
 class OpenedRegistries:
@@ -105,9 +110,24 @@ def open_registries(  # pylint: disable=too-many-arguments  # as above
 
     ``program`` gives the path of the rehearsal's program, and may install it.
     """
-    rehearsal = RehearsalRegistry(
-        folder / "registry", folder / "state", clock=clock, progress=progress, program=program
-    )
+    rehearsal = rehearsal_of(folder, clock=clock, progress=progress, program=program)
     return OpenedRegistries(
         settings, rehearsal=rehearsal, releases=releases, clock=clock, redact=redact, environ=environ
     )
+
+
+def rehearsal_of(
+    folder: Path, *, clock: Clock, progress: Progress, program: Callable[[], str] = find_program
+) -> RehearsalRegistry:
+    """The rehearsal registry of a checkout whose own folder is ``folder``."""
+    return RehearsalRegistry(folder / "registry", folder / "state", clock=clock, progress=progress, program=program)
+
+
+def serve(place: Workplace) -> NoReturn:
+    """Serve the checkout's rehearsal registry in the foreground: the command ``pipeline registry``.
+
+    Raises:
+        KeyboardInterrupt: the way in which this ends; the registry has been stopped.
+        RegistryTrouble: it could not be started, or ended by itself.
+    """
+    rehearsal_of(place.state.parent, clock=SystemClock(), progress=place.console).serve()

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.core.masking import masked_record, masked_result
 from pipeline.core.plan import Step, ordered, unmet
 from pipeline.core.run_record import Report, RunRecord
 from pipeline.core.snapshot import Snapshot
@@ -25,7 +26,9 @@ from pipeline.reporters import FORMATS
 from pipeline.stages.context import Context, Stage
 from pipeline.workplace import Workplace
 
+SELECTED = "This stage was selected and has not begun."
 INTERRUPTED = "The run was interrupted before this stage had ended."
+INTERRUPTED_BEFORE = "The run was interrupted before this stage began."
 
 
 class Run:
@@ -39,6 +42,7 @@ class Run:
         self._snapshot: Snapshot | None = None
         self._tree = Path()
         self._record: RunRecord | None = None
+        self._planned: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -83,13 +87,12 @@ class Run:
         stage = self._stages[name]
         place = self._place
         results = self._results()
-        if reuse and (kept := self._reusable(stage, results)) is not None:
-            place.console.begin(name)
-            return self._settle(replace(kept, cached=True))
         missing = unmet(Step(name=name, needs=stage.needs), results)
         if missing:
             return self._settle(self._not_run(name, " ".join(missing)))
         place.console.begin(name)
+        if reuse and (kept := self._reusable(stage)) is not None:
+            return self._settle(replace(kept, cached=True))
         place.store.write(self._not_run(name, INTERRUPTED))
         with tempfile.TemporaryDirectory(dir=place.scratch, prefix=f"{name}-", ignore_cleanup_errors=True) as scratch:
             context = self._context(name, Path(scratch), results, arguments)
@@ -105,7 +108,7 @@ class Run:
         results = self._results()
         for name in names:
             if name not in results or results[name].status is Status.NOT_RUN:
-                self._place.store.write(self._not_run(name, "The run was interrupted before this stage began."))
+                self._place.store.write(self._not_run(name, INTERRUPTED_BEFORE))
         self.merge()
 
     def report(self) -> Report:
@@ -126,20 +129,29 @@ class Run:
             fcntl.flock(guard, fcntl.LOCK_EX)
             report = self.report()
             for file, render in FORMATS.items():
-                write_atomically(place.store.reports / file, place.redact(render(report)))
+                write_atomically(place.store.reports / file, render(report))
         return report
 
     def close(self) -> None:
         """Show what came of the run and where its reports are, and give everything back."""
         if self.begun:
+            self._say_what_was_missing()
             report = self.merge()
             self._place.show_verdict(report)
         self._place.close()
 
+    def _say_what_was_missing(self) -> None:
+        """Nox never calls a session whose prerequisite failed, so the reason of such a stage is written here."""
+        results = self._results()
+        for step in self._steps:
+            missing = unmet(step, results)
+            if missing and step.name in self._planned and results[step.name].reasons == (SELECTED,):
+                self._place.store.write(self._not_run(step.name, " ".join(missing)))
+
     def _prepare(self, planned: tuple[str, ...]) -> None:
         place = self._place
         snapshot = place.checkout.snapshot()
-        record = place.record(self._run_id, snapshot, self.names)
+        record = masked_record(place.record(self._run_id, snapshot, self.names), place.redact)
         earlier = place.store.read_record()
         joined = earlier is not None and earlier.run_id == self._run_id
         if joined and earlier is not None and earlier.snapshot != snapshot.digest:
@@ -149,21 +161,30 @@ class Run:
         for name in planned:
             self._stages[name].check_settings(place.settings, snapshot)
         self._snapshot, self._record = snapshot, earlier if joined else record
-        self._reset(planned if not joined else ())
+        self._planned = planned
+        self._reset(joined)
         self._tree = place.lay_out(snapshot)
         place.store.write_record(self._record)
         self.merge()
 
-    def _reset(self, planned: tuple[str, ...]) -> None:
-        """Results of another snapshot or policy are no results of this run; planned stages start as not-run or reusable."""
+    def _reset(self, joined: bool) -> None:
+        """Planned stages start as not-run, unless this very run (of another process) has their result already.
+
+        Results of another snapshot or policy are no results at all; those of stages that are not planned stay.
+        """
         results = self._results()
         for name in self.names:
-            if name not in results:
+            current = results.get(name)
+            if current is None:
                 shutil.rmtree(self._place.store.stage_folder(name), ignore_errors=True)
-                reason = (
-                    "This stage was selected and has not begun." if name in planned else "This stage was not selected."
-                )
-                self._place.store.write(self._not_run(name, reason))
+            if name in self._planned:
+                if not (joined and current is not None and self._is_of_this_run(current)):
+                    self._place.store.write(self._not_run(name, SELECTED))
+            elif current is None:
+                self._place.store.write(self._not_run(name, "This stage was not selected."))
+
+    def _is_of_this_run(self, result: StageResult) -> bool:
+        return bool(result.started) and self._record is not None and result.started >= self._record.started
 
     def _results(self) -> dict[str, StageResult]:
         record = self._record
@@ -172,14 +193,23 @@ class Run:
         found = self._place.store.results(self.names, record.snapshot)
         return {name: result for name, result in found.items() if result.policy == record.policy_digest}
 
-    def _reusable(self, stage: Stage, results: dict[str, StageResult]) -> StageResult | None:
-        kept = results.get(stage.name)
-        if kept is None or kept.status is not Status.PASS or self._place.is_old(kept.started):
+    def _reusable(self, stage: Stage) -> StageResult | None:
+        """An earlier result that still stands: a pass of this snapshot and policy, or whatever this very run found before.
+
+        What a run has found stands for the whole run: a failure that is tried again until it passes would be no failure.
+        """
+        kept = self._place.store.previous(stage.name)
+        record = self._record
+        if kept is None or record is None or (kept.snapshot, kept.policy) != (record.snapshot, record.policy_digest):
             return None
-        if any(results[need].status is not Status.PASS for need in stage.needs if need in results):
+        if not self._place.store.is_intact(kept):
+            return None
+        if kept.status is not Status.PASS:
+            return kept if self._is_of_this_run(kept) else None
+        if self._place.is_old(kept.started):
             return None
         with tempfile.TemporaryDirectory(dir=self._place.scratch) as scratch:
-            context = self._context(stage.name, Path(scratch), results, ())
+            context = self._context(stage.name, Path(scratch), self._results(), ())
             return kept if stage.still_holds(context, kept) else None
 
     def _context(
@@ -231,8 +261,7 @@ class Run:
 
     def _settle(self, result: StageResult) -> StageResult:
         """Write a stage's result, show it, and make the merged report again."""
-        masked = replace(result, reasons=tuple(self._place.redact(reason) for reason in result.reasons))
-        written = self._place.store.write(masked)
+        written = self._place.store.write(masked_result(result, self._place.redact))
         self.merge()
         self._place.console.end(written)
         return written

@@ -68,7 +68,7 @@ class Workplace:
         self.store = ResultStore(
             reports,
             self.state,
-            encode=lambda result: self.redact(json_report.render_stage(result)),
+            encode=json_report.render_stage,
             decode=json_report.parse_stage,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -43,6 +44,17 @@ class ScriptedHttp:
         return f"127.0.0.1:{self.port}"
 
 
+class _Server(ThreadingHTTPServer):
+    """Says nothing of clients that hang up: that is what some tests make them do."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Tell of everything else."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
 @contextlib.contextmanager
 def scripted_http(answer: Callable[[Asked], Reply]) -> Iterator[ScriptedHttp]:
     """A server that answers with ``answer``, until the context ends."""
@@ -79,8 +91,7 @@ def scripted_http(answer: Callable[[Asked], Reply]) -> Iterator[ScriptedHttp]:
 
         do_GET = do_HEAD = do_PUT = do_POST = _answer  # noqa: N815 - the base class's names
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     script = ScriptedHttp(port=server.server_address[1])
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -97,8 +97,10 @@ class UvEnvironments:
         if outcome.exit_code != 0 or outcome.timed_out:
             raise EnvironmentTrouble(
                 f"The {title} environment could not be made.",
-                why=f"uv says: {outcome.tail(6)}",
-                advice="Check that the package index is reached (pip's index and certificate settings are used).",
+                # uv names the package first and the details last.
+                why=f"uv says: {outcome.tail(14).strip()}",
+                advice="Check that the package index is reached (pip's index and certificate settings are used) and has "
+                "what the lock names.",
             )
 
     def _run(self, title: str, *arguments: str) -> Outcome:

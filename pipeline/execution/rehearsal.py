@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from pipeline.core.ports import Clock, Progress
 from pipeline.errors import ConfigurationError, RegistryTrouble, ToolTrouble
@@ -131,7 +131,7 @@ class RehearsalRegistry:
             self._record(running.child.pid).unlink(missing_ok=True)
             atexit.unregister(self.close)
 
-    def serve(self, port: int = 0) -> None:
+    def serve(self, port: int = 0) -> NoReturn:
         """Start it and stay until interrupted: the command ``pipeline registry``.
 
         Raises:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from pipeline.core.run_record import RunRecord
-from pipeline.core.stage import Artifact, StageResult
+from pipeline.core.stage import Artifact, StageResult, Status
 from pipeline.errors import StorageTrouble
 from pipeline.execution.files import sha256_of, write_atomically
 
@@ -62,7 +62,8 @@ class ResultStore:
 
     def write(self, result: StageResult) -> StageResult:
         """Put the result in its place, with the digests of every raw file; a result that ran is also remembered."""
-        complete = replace(result, artifacts=self._artifacts(result.name))
+        ran = result.status is not Status.NOT_RUN
+        complete = replace(result, artifacts=self._artifacts(result.name) if ran else ())
         write_atomically(self.stage_folder(result.name) / "result.json", self._encode(complete))
         if complete.evidence is not None and not complete.cached:
             write_atomically(self._state / "previous" / f"{result.name}.json", self._encode(complete))
@@ -75,6 +76,10 @@ class ResultStore:
     def previous(self, name: str) -> StageResult | None:
         """The stage's last result that ran to its end, of whatever snapshot."""
         return self._load(self._state / "previous" / f"{name}.json")
+
+    def is_intact(self, result: StageResult) -> bool:
+        """Whether the raw files that the result names are still there, byte for byte, and no others."""
+        return result.artifacts == self._artifacts(result.name)
 
     def results(self, names: tuple[str, ...], snapshot: str) -> dict[str, StageResult]:
         """The results for this snapshot by stage; results for any other are passed over."""

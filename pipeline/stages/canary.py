@@ -167,9 +167,7 @@ def assess(measurement: Measurement, rules: Comparison) -> tuple[Examination, tu
     noisy = unsteady(release, rules)
     doubts = doubts_of(checks)
     if noisy:
-        doubts += (
-            f"The machine was too noisy to tell: the release's own first and second half differ at {', '.join(noisy)}.",
-        )
+        doubts += (f"The machine was too noisy to tell: the release differed from itself at {', '.join(noisy)}.",)
     examination = Examination(
         evidence=measurement.evidence(comparison_controls(release, rules)),
         gates=gates_of(checks),

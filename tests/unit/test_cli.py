@@ -170,10 +170,21 @@ def test_verdict_reads_the_report_of_the_last_run(
     assert cli.run_command(["verdict"]) == 2
 
 
+def test_a_verdict_about_other_content_is_none(
+    project: Path, stages: dict[str, SampleStage], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert stages
+    assert cli.run_command(["run"]) == 0
+    assert cli.run_command(["verdict"]) == 0
+    (project / "service/app.py").write_text("changed = 1\n", encoding="utf-8")
+    assert cli.run_command(["verdict"]) == 3
+    assert "other content" in capsys.readouterr().out
+
+
 def test_a_full_disk_is_a_sentence_and_no_traceback(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "reports")
 
     monkeypatch.setattr("pipeline.workplace.Workplace.__init__", full)

@@ -311,3 +311,45 @@ def test_an_old_pass_is_not_reused(project: Path) -> None:
     place = Workplace(project, {**os.environ, "PIPELINE_CACHE_MAX_AGE_HOURS": "0"}, "run-2")
     run_all(Run(place, stages, "run-2"), "build")
     assert len(stages[0].calls) == 2
+
+
+def test_what_a_run_has_found_stands_for_the_whole_run(project: Path) -> None:
+    lint = SampleStage("lint", red)
+    stages = (lint, SampleStage("build", needs=("lint",)))
+    run_all(start(project, *stages), "lint")
+    run_all(start(project, *stages), "build")
+    assert len(lint.calls) == 1, "the second command belongs to the same run, in which lint has failed already"
+    assert statuses(project)["lint"] == "fail"
+    run_all(start(project, *stages, run_id="run-2"), "build")
+    assert len(lint.calls) == 2
+
+
+def test_every_planned_stage_starts_as_not_run_whatever_it_was(project: Path) -> None:
+    stages = (SampleStage("lint"), SampleStage("test"), SampleStage("build", needs=("lint",)))
+    run_all(start(project, *stages))
+    run = start(project, *stages, run_id="run-2")
+    run.begin(("build",))
+    assert statuses(project) == {"lint": "not-run", "test": "pass", "build": "not-run"}
+    run.close()
+
+
+def test_a_stage_that_nobody_called_says_what_it_waited_for(project: Path) -> None:
+    """Nox does not call a session whose prerequisite has failed."""
+    run = start(project, SampleStage("lint", red), SampleStage("build", needs=("lint",)))
+    run.begin(("build",))
+    run.stage("lint")
+    run.close()
+    assert reasons(project, "build") == "build needs lint to pass, and lint is fail."
+
+
+def test_a_pass_whose_raw_files_were_touched_is_not_reused(project: Path) -> None:
+    def keep(context: Context) -> Examination:
+        context.keep("tool.json", "{}")
+        return green(context)
+
+    lint = SampleStage("lint", keep)
+    stages = (lint, SampleStage("build", needs=("lint",)))
+    run_all(start(project, *stages), "lint")
+    (project / "reports/stages/lint/raw/tool.json").write_text("{ }", encoding="utf-8")
+    run_all(start(project, *stages, run_id="run-2"), "build")
+    assert len(lint.calls) == 2

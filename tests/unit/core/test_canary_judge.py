@@ -149,14 +149,20 @@ def test_every_number_is_in_the_checks() -> None:
     }  # fmt: skip
 
 
-def test_a_machine_that_changes_half_way_is_noisy() -> None:
-    changed = {
-        name: Observed(latencies_ms=latencies(f"q{name}", 60) + latencies(f"n{name}", 60, 2.0), errors=0)
-        for name in ENDPOINTS
-    }
-    assert unsteady(changed, RULES) == tuple(sorted(ENDPOINTS))
-    faster = {name: Observed(latencies_ms=seen.latencies_ms[::-1], errors=0) for name, seen in changed.items()}
-    assert unsteady(faster, RULES) == tuple(sorted(ENDPOINTS))
+def test_a_machine_that_changes_from_moment_to_moment_is_noisy() -> None:
+    def bursts(name: str, late: int) -> Observed:
+        drawn = latencies(name, 120)
+        return Observed(
+            latencies_ms=tuple(ms * (2 if (n // 10 + late) % 2 else 1) for n, ms in enumerate(drawn)), errors=0
+        )
+
+    for late in (0, 1):
+        assert unsteady({name: bursts(name, late) for name in ENDPOINTS}, RULES) == tuple(sorted(ENDPOINTS))
+
+
+def test_a_machine_that_changes_slowly_or_not_at_all_is_not() -> None:
+    drawn = {name: latencies(f"first{name}", 60) + latencies(f"then{name}", 60, 2.0) for name in ENDPOINTS}
+    assert not unsteady({name: Observed(latencies_ms=ms, errors=0) for name, ms in drawn.items()}, RULES)
     assert sum(bool(unsteady(side(f"a{run}", count=120), RULES)) for run in range(100)) <= 1
 
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,14 @@ with socket.socket(socket.AF_UNIX) as server:
         connection.close()
 """
 
+# Under another name Python does not find its own library by itself.
+HOME = {"PYTHONHOME": sys.base_prefix}
+
+
+def under_the_name(name: str, arguments: Sequence[str]) -> list[str]:
+    """A command line by which Python runs ``arguments`` and is called ``name`` in the list of processes."""
+    return ["/bin/bash", "-c", f'exec -a {name} "$0" "$@"', sys.executable, *arguments]
+
 
 @dataclass
 class Site:
@@ -80,9 +88,7 @@ def _site(tmp_path: Path) -> Iterator[Site]:
     def launch(argv: list[str], log: Path, env: Mapping[str, str]) -> int:
         site.started.append(argv)
         site.environments.append(env)
-        # "exec -a" is how a script gets the name of the program that it plays.
-        words = ["/bin/bash", "-c", 'exec -a dockerd "$0" "$@"', sys.executable, *argv]
-        return start_detached(words, log, env)
+        return start_detached(under_the_name("dockerd", argv), log, {**env, **HOME})
 
     site.machine = replace(machine, launch=launch)
     yield site
@@ -207,6 +213,7 @@ def test_a_folder_that_can_not_be_made_is_said(site: Site) -> None:
     (site.folder / "run").write_text("a file", encoding="utf-8")
     with pytest.raises(StorageTrouble):
         site.provisioner().start()
+    (site.folder / "run").unlink()
 
 
 def fake_proc(folder: Path, processes: dict[int, tuple[str, str]], boot: str = "boot-1") -> Path:
@@ -283,8 +290,8 @@ def test_an_orphaned_containerd_of_ours_is_ended_and_no_other(tmp_path: Path) ->
     script = ["-c", "import time; time.sleep(60)"]
 
     def containerd(config: str) -> subprocess.Popen[bytes]:
-        words = ["-c", 'exec -a containerd "$0" "$@"', sys.executable, *script, "--config", config]
-        return subprocess.Popen(["/bin/bash", *words])
+        words = under_the_name("containerd", [*script, "--config", config])
+        return subprocess.Popen(words, env={**os.environ, **HOME})
 
     ours, other = containerd(f"{place.exec_root}/containerd/containerd.toml"), containerd("/run/containerd.toml")
     try:

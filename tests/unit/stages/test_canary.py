@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -102,10 +103,16 @@ def test_what_is_not_clear_is_measured_again_and_then_not_told(tmp_path: Path) -
 
 
 def test_a_noisy_machine_is_a_doubt(tmp_path: Path) -> None:
-    def later(sample: Sample) -> Sample:
-        return replace(sample, latency_ms=sample.latency_ms * (1 + sample.request.round * sample.at_s / 50))
+    counts: Counter[tuple[str, str]] = Counter()
 
-    outcome, reasons, _ = judged(tmp_path, ImaginedTraffic(later))
+    def bursts(sample: Sample) -> Sample:
+        if sample.request.warm_up:
+            return sample
+        key = (sample.request.side, str(sample.request.endpoint))
+        counts[key] += 1
+        return replace(sample, latency_ms=sample.latency_ms * (1 + (counts[key] - 1) // 10 % 2))
+
+    outcome, reasons, _ = judged(tmp_path, ImaginedTraffic(bursts))
     assert outcome is Status.INCONCLUSIVE
     assert any("too noisy to tell" in reason for reason in reasons)
 

@@ -1,0 +1,135 @@
+"""Contexts with every real effect: the engine, the bases, processes and environments of this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.base_images import LockedBases
+from pipeline.core.containers import ContainerEngine, Ownership
+from pipeline.core.stage import StageResult
+from pipeline.engines.discovery import find_endpoint
+from pipeline.engines.docker_engine import DockerEngine
+from pipeline.execution.clock import SystemClock
+from pipeline.execution.environments import UvEnvironments
+from pipeline.settings import Audit, Build, Project, Settings, Smoke
+from pipeline.settings import Test as ProjectTests
+from pipeline.stages.context import Context
+from pipeline.testing import SilentProgress
+from tests.support import make_context, real_processes, write_files
+
+ROOT = Path(__file__).resolve().parents[2]
+# Shared by all tests and kept between runs: what is in it is verified before it is used.
+CACHE = ROOT / ".pipeline" / "cache"
+ENVIRONMENTS = ROOT / ".pipeline" / "environments"
+OWNER = Ownership(checkout="container-tests", run=str(os.getpid()))
+
+APP = '''"""A service of one file."""
+
+import http.server
+import json
+import signal
+import sys
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers in JSON."""
+
+    def do_GET(self):
+        known = {"/": 200, "/readyz": 200}
+        status = known.get(self.path, 404)
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps({"status": status}).encode())
+
+
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+print(json.dumps({"level": "INFO", "msg": "started"}), flush=True)
+http.server.ThreadingHTTPServer(("", 5000), Handler).serve_forever()
+'''
+DOCKERFILE = """ARG RUNTIME_IMAGE=python:3.13-slim
+FROM ${RUNTIME_IMAGE}
+COPY service/app.py /app/app.py
+USER 65532
+HEALTHCHECK CMD ["python3", "-c", "pass"]
+CMD ["python3", "/app/app.py"]
+"""
+CONFTEST = '''"""The address."""
+
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--base-url")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "smoke: for a running service")
+
+
+@pytest.fixture
+def url(pytestconfig):
+    return pytestconfig.getoption("base_url")
+'''
+LIVE = '''"""Asks."""
+
+import urllib.request
+
+import pytest
+
+
+@pytest.mark.smoke
+def test_index(url):
+    with urllib.request.urlopen(url + "/", timeout=5) as answer:
+        assert answer.status == 200
+
+
+def test_in_process():
+    pass
+'''
+SAMPLE = {
+    "Dockerfile": DOCKERFILE,
+    "service/app.py": APP,
+    "service/requirements.txt": "",
+    "service/tests/conftest.py": CONFTEST,
+    "service/tests/test_live.py": LIVE,
+    ".dockerignore": "service/tests\n",
+}
+SETTINGS = Settings(
+    project=Project(name="container-sample", version="1"),
+    audit=Audit(lock="service/requirements.txt"),
+    test=ProjectTests(paths=("service/tests",), requirements=("service/requirements.txt",)),
+    build=Build(image="container-sample", timeout_s=120),
+    smoke=Smoke(markers="smoke", ready_timeout_s=15, stop_timeout_s=5, random_keys=("SAMPLE_KEY",)),
+)
+
+
+def open_real_engine(timeout_s: float = 60.0) -> DockerEngine:
+    """The engine of this machine."""
+    found = find_endpoint("", os.environ).found
+    assert found is not None, "these tests need a container engine"
+    return DockerEngine(found, timeout_s=timeout_s, progress=SilentProgress())
+
+
+def real_context(
+    folder: Path,
+    engine: ContainerEngine,
+    changes: Mapping[str, str] | None = None,
+    results: Mapping[str, StageResult] | None = None,
+) -> Context:
+    """A context for the sample service with some files changed."""
+    tree = write_files(folder / "tree", {**SAMPLE, **(changes or {})})
+    processes = real_processes()
+    environments = UvEnvironments(ENVIRONMENTS, processes, SilentProgress(), python="3", environ=os.environ)
+    context = make_context(folder, tree, SETTINGS, processes=processes, environments=environments)
+    ports = replace(
+        context.ports,
+        engine=lambda: engine,
+        bases=LockedBases(CACHE, mirror=""),
+        ownership=OWNER,
+        cache=CACHE,
+        clock=SystemClock(),
+    )
+    return replace(context, ports=ports, results=results or {})

@@ -1,0 +1,83 @@
+"""``build`` with a real engine and the locked bases: what passes, and what a fault in the target turns it to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.stage import Examination, Status
+from pipeline.core.verdict import conclude
+from pipeline.engines.docker_engine import DockerEngine
+from pipeline.errors import FetchTrouble, TargetFault
+from pipeline.stages.build import BuildStage
+from tests.container.places import DOCKERFILE, ROOT, open_real_engine, real_context
+
+pytestmark = pytest.mark.container
+
+
+@pytest.fixture(name="engine", scope="module")
+def _engine() -> Iterator[DockerEngine]:
+    engine = open_real_engine()
+    yield engine
+    engine.close()
+
+
+def missed(examination: Examination) -> list[str]:
+    return [gate.what for gate in examination.gates if not gate.passed]
+
+
+def test_a_sound_service_passes_and_twice_gives_the_same_image(engine: DockerEngine, tmp_path: Path) -> None:
+    seen = [BuildStage().run(real_context(tmp_path / name, engine)) for name in ("one", "two")]
+    for examination in seen:
+        assert conclude(examination)[0] is Status.PASS, conclude(examination)[1]
+    assert seen[0].metrics["image_id"] == seen[1].metrics["image_id"]
+    names = seen[0].evidence.checked
+    assert "file service/app.py" in names
+    assert any(name.startswith("Debian package libc6 ") for name in names)
+    kept = json.loads((tmp_path / "one" / "raw" / "packages.json").read_text(encoding="utf-8"))
+    assert "python3.13-minimal" in {package["name"] for package in kept["debian"]}
+
+
+def test_an_image_that_runs_as_root_fails(engine: DockerEngine, tmp_path: Path) -> None:
+    context = real_context(tmp_path, engine, {"Dockerfile": DOCKERFILE.replace("USER 65532\n", "")})
+    examination = BuildStage().run(context)
+    assert (conclude(examination)[0], missed(examination)) == (Status.FAIL, ["user of the image"])
+
+
+def test_an_image_with_tests_credentials_and_without_a_health_check_fails(engine: DockerEngine, tmp_path: Path) -> None:
+    recipe = DOCKERFILE.replace('HEALTHCHECK CMD ["python3", "-c", "pass"]\n', "COPY service /all\n")
+    context = real_context(tmp_path, engine, {"Dockerfile": recipe, ".dockerignore": "", "service/.env": "KEY=1\n"})
+    examination = BuildStage().run(context)
+    assert missed(examination) == [
+        "health check",
+        "files and folders of the image that look like credentials or history",
+        "test files in the image",
+    ]
+
+
+@pytest.mark.parametrize("recipe", ["FRM x\nARG RUNTIME_IMAGE\n", DOCKERFILE + 'RUN ["python3", "-c", "1/0"]\n'])
+def test_a_faulty_recipe_fails_and_its_log_is_kept(engine: DockerEngine, tmp_path: Path, recipe: str) -> None:
+    context = real_context(tmp_path, engine, {"Dockerfile": recipe})
+    with pytest.raises(TargetFault):
+        BuildStage().run(context)
+    assert (tmp_path / "raw" / "build.log").read_text(encoding="utf-8").strip()
+
+
+def test_wheels_are_fetched_for_the_images_python_and_found_in_it(engine: DockerEngine, tmp_path: Path) -> None:
+    lock = (ROOT / "service" / "requirements.txt").read_text(encoding="utf-8")
+    recipe = DOCKERFILE.replace("FROM ${RUNTIME_IMAGE}\n", "ARG BUILDER_IMAGE\nFROM ${BUILDER_IMAGE} AS deps\nCOPY wheelhouse /w\n"
+        'RUN python3 -m pip install --no-index --no-deps --target /deps /w/*.whl\nFROM ${RUNTIME_IMAGE}\nCOPY --from=deps /deps /deps\n'
+    ).replace("ARG RUNTIME_IMAGE=python:3.13-slim\n", "ARG RUNTIME_IMAGE\n", 1)  # fmt: skip
+    context = real_context(tmp_path, engine, {"Dockerfile": recipe, "service/requirements.txt": lock})
+    examination = BuildStage().run(context)
+    assert conclude(examination)[0] is Status.PASS, conclude(examination)[1]
+    assert any(name.startswith("Python package markupsafe ") for name in examination.evidence.checked)
+
+
+def test_a_lock_that_names_other_bytes_is_never_built(engine: DockerEngine, tmp_path: Path) -> None:
+    lock = "click==8.1.7 --hash=sha256:" + "0" * 64 + "\n"
+    with pytest.raises(FetchTrouble, match="could not be fetched"):
+        BuildStage().run(real_context(tmp_path, engine, {"service/requirements.txt": lock}))

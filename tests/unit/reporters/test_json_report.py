@@ -1,0 +1,141 @@
+"""``pipeline.json`` is the contract of DESIGN.md, key by key, and a stage's own file comes back as it was."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from pipeline.core.evidence import Evidence
+from pipeline.core.finding import Finding, Severity
+from pipeline.core.stage import NotChecked, StageResult, Status, Suppression, not_run
+from pipeline.reporters import json_report
+from tests.samples import passed, report, results
+
+# "Version 1 grows by addition only": what DESIGN.md lists, and what was added since.
+REPORT = {
+    "schema", "verdict", "required", "snapshot", "commit", "branch", "dirty", "started", "finished", "actor", "python", "platform",
+    "policy", "stages", "findings", "waivers", "suppressions", "not_checked",
+}  # fmt: skip
+STAGE = {
+    "name", "status", "reasons", "gates", "tools", "evidence", "metrics", "findings", "artifacts", "started", "duration_s", "cached",
+    "command",
+}  # fmt: skip
+FINDING = {
+    "id", "rule", "tool", "severity", "confidence", "message", "path", "line", "column", "snippet", "package", "version", "cwe",
+    "aliases", "fix", "state",
+}  # fmt: skip
+
+
+def _document(*stages: StageResult) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(json_report.render(report(*stages)))
+    return document
+
+
+def _full() -> StageResult:
+    return replace(
+        passed(),
+        findings=(Finding(rule="r", tool="t", severity=Severity.LOW, message="m", cwe=(79,), counted=False),),
+        suppressions=(Suppression(kind="noqa", path="a.py", line=3, text="# noqa"),),
+        not_checked=(NotChecked(what="docs (2 files)", reason="they are made by a tool"),),
+    )
+
+
+def test_the_keys_are_those_of_the_contract() -> None:
+    document = _document(_full())
+    stage, finding = document["stages"][0], document["findings"][0]
+    assert set(document) == REPORT | {"run"}
+    assert set(stage) == STAGE
+    assert set(finding) == FINDING | {"stage", "counted"}
+    assert set(document["policy"]) == {"digest", "effective"}
+    assert [set(item) for item in (*stage["gates"], *stage["tools"], *stage["artifacts"])] == [
+        {"what", "allowed", "found", "passed"}, {"name", "version"}, {"path", "sha256"},
+    ]  # fmt: skip
+    assert set(stage["evidence"]) == {"unit", "expected", "checked", "control", "missing"}
+    assert stage["findings"] == {"new": 1, "existing": 0, "waived": 0}
+
+
+def test_the_values_are_those_of_the_run() -> None:
+    document = _document(_full(), not_run("scan", "It was not selected."))
+    assert document["schema"] == "pipeline.report/v1"
+    assert (document["verdict"], document["required"], document["dirty"]) == ("pass", ["lint"], False)
+    assert document["stages"][0]["evidence"]["control"] == {
+        "caught": True, "samples": [{"tool": "ruff", "planted": "fault", "caught": True}],
+    }  # fmt: skip
+    assert (document["stages"][1]["status"], document["stages"][1]["evidence"]) == ("not-run", None)
+    assert (document["findings"][0]["stage"], document["findings"][0]["cwe"]) == ("lint", [79])
+    assert document["not_checked"] == [
+        {"stage": "lint", "what": "docs (2 files)", "reason": "they are made by a tool"}
+    ]
+    assert document["suppressions"][0] == {"stage": "lint", "kind": "noqa", "path": "a.py", "line": 3, "text": "# noqa"}
+    assert document["waivers"] == []
+
+
+def test_only_what_was_expected_counts_as_checked() -> None:
+    evidence = Evidence.of("files", expected=("a", "b"), checked=("b", "c", "d"))
+    stage = StageResult(name="lint", status=Status.INCONCLUSIVE, reasons=("No.",), evidence=evidence)
+    shown = _document(stage)["stages"][0]["evidence"]
+    assert shown == {"unit": "files", "expected": 2, "checked": 1, "missing": ["a"], "control": None}
+
+
+@given(results())
+def test_a_stage_comes_back_as_it_was(result: StageResult) -> None:
+    text = json_report.render_stage(result)
+    back = json_report.parse_stage(text)
+    assert back == replace(result, duration_s=round(result.duration_s, 3))
+    assert back is not None and json_report.render_stage(back) == text
+
+
+@given(results())
+def test_a_report_is_strict_json_in_ascii_whatever_it_holds(result: StageResult) -> None:
+    text = json_report.render(report(result))
+    assert text.isascii()
+    assert not set(text) & {"\x1b", "\r", "\x00"}
+    json.loads(text, parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+def test_numbers_that_json_has_not_are_text(number: float) -> None:
+    stage = replace(passed(), metrics={"p95_ms": number})
+    assert _document(stage)["stages"][0]["metrics"] == {"p95_ms": str(number)}
+    assert json_report.parse_stage(json_report.render_stage(stage)) == replace(stage, metrics={"p95_ms": str(number)})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": "pipeline.stage/v2"},
+        {"status": "green"},
+        {"evidence": {"unit": "files"}},
+        {"evidence": None},
+        {"details": None},
+        {"details": {}},
+        {"gates": [{"what": "x", "allowed": "0", "found": "1", "passed": False}]},
+        {"status": "fail", "reasons": []},
+        {"metrics": {"x": []}},
+    ],
+)
+def test_a_stage_that_does_not_hold_together_is_no_result(change: dict[str, Any]) -> None:
+    document = json.loads(json_report.render_stage(passed()))
+    assert json_report.parse_stage(json.dumps(document)) is not None
+    assert json_report.parse_stage(json.dumps({**document, **change})) is None
+
+
+def test_a_green_whose_evidence_was_cut_is_no_result() -> None:
+    document = json.loads(json_report.render_stage(passed()))
+    document["details"]["checked"] = []
+    assert json_report.parse_stage(json.dumps(document)) is None
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "3", '"x"', "{}", "{" * 10, "[" * 100_000])
+def test_anything_else_is_no_result(text: str) -> None:
+    assert json_report.parse_stage(text) is None
+
+
+def test_keys_of_a_later_version_are_passed_over() -> None:
+    document = json.loads(json_report.render_stage(passed()))
+    assert json_report.parse_stage(json.dumps({**document, "later": 1})) == passed()
