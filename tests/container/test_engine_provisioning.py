@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,8 @@ def _place() -> Iterator[EnginePlace]:
     with tempfile.TemporaryDirectory(prefix="engine-") as folder:
         root = Path(folder)
         yield EnginePlace(folder=root / "run", socket=root / "docker.sock", data=str(root / "data"), options=OPTIONS)
+        # An engine that finds its data mounted by one that was killed leaves it so.
+        subprocess.run(("umount", str(root / "data")), check=False, capture_output=True)
 
 
 def test_an_engine_comes_up_survives_a_kill_and_is_ended(place: EnginePlace) -> None:

@@ -53,7 +53,7 @@ def test_the_keys_are_those_of_the_contract() -> None:
     assert set(finding) == FINDING | {"stage", "counted"}
     assert set(document["policy"]) == {"digest", "effective"}
     assert [set(item) for item in (*stage["gates"], *stage["tools"], *stage["artifacts"])] == [
-        {"what", "allowed", "found", "passed"}, {"name", "version"}, {"path", "sha256"},
+        {"what", "allowed", "found", "passed", "of_findings"}, {"name", "version"}, {"path", "sha256"},
     ]  # fmt: skip
     assert set(stage["evidence"]) == {"unit", "expected", "checked", "control", "missing"}
     assert stage["findings"] == {"new": 1, "existing": 0, "waived": 0}
