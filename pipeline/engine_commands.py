@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.engine_opening import prepare_engine
+from pipeline.engine_opening import standard_provisioner
+from pipeline.engines.discovery import find_endpoint
 from pipeline.errors import EngineTrouble
 from pipeline.workplace import Workplace
 
@@ -13,7 +14,7 @@ def carry_out(action: str, place: Workplace) -> int:
     Raises:
         EngineTrouble: ``start`` found no engine and may not start one; the message has the command that does.
     """
-    provisioner = prepare_engine(place.processes, place.console)
+    provisioner = standard_provisioner(place.environ, place.processes, place.console)
     if action == "stop":
         print(provisioner.stop())
         return 0
@@ -23,18 +24,10 @@ def carry_out(action: str, place: Workplace) -> int:
         engine.close()
         return 0
     print(provisioner.status())
-    return _found(place)
-
-
-def _found(place: Workplace) -> int:
-    """Which engine a run would use; nothing is started to find out."""
-    from pipeline.engine_opening import open_existing  # pylint: disable=import-outside-toplevel
-
-    try:
-        engine = open_existing(place.settings.engine, place.environ, place.console)
-    except EngineTrouble as trouble:
-        print(trouble)
-        return trouble.exit_code
-    print(f"A run uses {engine.name} {engine.version}.")
-    engine.close()
+    # Looked for as a run would, but nothing is started to find out.
+    search = find_endpoint(place.settings.engine.host, place.environ)
+    if search.found is None:
+        print(f"No engine answers. Tried: {'; '.join(search.tried)}.")
+        return EngineTrouble.exit_code
+    print(f"A run uses the engine at {search.found.address}.")
     return 0

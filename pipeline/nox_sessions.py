@@ -55,14 +55,10 @@ def register(extra: Iterable[Stage] = ()) -> None:
     except PipelineError as error:
         refuse(error)
     for stage in sessions.stages:
-        nox.session(
-            sessions.function(stage),
-            name=stage.name,
-            venv_backend="none",
-            tags=list(stage.tags),
-            requires=list(stage.needs),
-            default=True,
+        session = nox.session(
+            name=stage.name, venv_backend="none", tags=list(stage.tags), requires=list(stage.needs), default=True
         )
+        session(sessions.function(stage))
 
 
 def refuse(error: PipelineError) -> Any:
@@ -132,7 +128,7 @@ def _selected(session: nox.Session, names: tuple[str, ...]) -> tuple[str, ...]:
     Nox tells a session nothing about its siblings, so its runner is asked; where that is another shape, the session stands alone.
     """
     manifest = getattr(getattr(session, "_runner", None), "manifest", None)
-    listed = manifest.list_all_sessions() if hasattr(manifest, "list_all_sessions") else ()
+    listed = manifest.list_all_sessions() if manifest is not None and hasattr(manifest, "list_all_sessions") else ()
     return tuple(runner.name for runner, selected in listed if selected and runner.name in names)
 
 

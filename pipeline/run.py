@@ -160,11 +160,12 @@ class Run:
             )
         for name in planned:
             self._stages[name].check_settings(place.settings, snapshot)
-        self._snapshot, self._record = snapshot, earlier if joined else record
+        current = earlier if joined and earlier is not None else record
+        self._snapshot, self._record = snapshot, current
         self._planned = planned
         self._reset(joined)
         self._tree = place.lay_out(snapshot)
-        place.store.write_record(self._record)
+        place.store.write_record(current)
         self.merge()
 
     def _reset(self, joined: bool) -> None:

@@ -118,6 +118,8 @@ class Audit:
 class Test:
     """Unit, integration, regression, acceptance and in-process smoke tests."""
 
+    __test__ = False  # for pytest, which would take this for tests
+
     paths: tuple[str, ...] = key((), "where the tests are; default: tests in the service folder", path=True)
     markers: str = key(
         "not system and not preflight and not canary", "which tests run in process (a pytest -m expression)"

@@ -66,11 +66,19 @@ def test_a_faulty_recipe_fails_and_its_log_is_kept(engine: DockerEngine, tmp_pat
     assert (tmp_path / "raw" / "build.log").read_text(encoding="utf-8").strip()
 
 
+WITH_WHEELS = """ARG RUNTIME_IMAGE
+ARG BUILDER_IMAGE
+FROM ${BUILDER_IMAGE} AS deps
+COPY wheelhouse /w
+RUN python3 -m pip install --no-index --no-deps --target /deps /w/*.whl
+FROM ${RUNTIME_IMAGE}
+COPY --from=deps /deps /deps
+"""
+
+
 def test_wheels_are_fetched_for_the_images_python_and_found_in_it(engine: DockerEngine, tmp_path: Path) -> None:
     lock = (ROOT / "service" / "requirements.txt").read_text(encoding="utf-8")
-    recipe = DOCKERFILE.replace("FROM ${RUNTIME_IMAGE}\n", "ARG BUILDER_IMAGE\nFROM ${BUILDER_IMAGE} AS deps\nCOPY wheelhouse /w\n"
-        'RUN python3 -m pip install --no-index --no-deps --target /deps /w/*.whl\nFROM ${RUNTIME_IMAGE}\nCOPY --from=deps /deps /deps\n'
-    ).replace("ARG RUNTIME_IMAGE=python:3.13-slim\n", "ARG RUNTIME_IMAGE\n", 1)  # fmt: skip
+    recipe = WITH_WHEELS + DOCKERFILE.partition("FROM ${RUNTIME_IMAGE}\n")[2]
     context = real_context(tmp_path, engine, {"Dockerfile": recipe, "service/requirements.txt": lock})
     examination = BuildStage().run(context)
     assert conclude(examination)[0] is Status.PASS, conclude(examination)[1]

@@ -23,8 +23,8 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start an engine"),
 ]
 
-# Neither the bridge nor the rules of the engine that this machine uses are touched. The slow driver, because a folder for
-# temporary files may itself be an overlay.
+# Neither the bridge nor the rules of the engine that this machine uses are touched. The slow driver, because a folder
+# for temporary files may itself be an overlay.
 OPTIONS = ("--bridge=none", "--iptables=false", "--ip6tables=false", "--storage-driver=vfs")
 
 

@@ -36,8 +36,8 @@ def _made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def image(name: str, lock: BaseLock, path: Path) -> BaseImage:
         return BaseImage(
-            name=name, image_id=IDS[name], reference=f"x/{name}", archive=path, size_bytes=1, packages=lock.packages_of(name), reused=True
-        )  # fmt: skip
+            name=name, image_id=IDS[name], reference=f"x/{name}", archive=path, size_bytes=1,
+            packages=lock.packages_of(name), reused=True )  # fmt: skip
 
     def fetch(packages: Sequence[LockedPackage], archive: Any, cache: Path, **_: Any) -> dict[str, Path]:
         archive()

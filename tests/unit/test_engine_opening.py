@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,9 +32,6 @@ class FakeProvisioner:
         self.starts += 1
 
 
-Opening = Callable[..., ContainerEngine]
-
-
 @pytest.fixture(name="provisioner")
 def _provisioner(monkeypatch: pytest.MonkeyPatch) -> FakeProvisioner:
     provisioner = FakeProvisioner()
@@ -50,6 +46,7 @@ def search_finding(monkeypatch: pytest.MonkeyPatch, *searches: Search) -> None:
 
 
 def opened(settings: Engine) -> ContainerEngine:
+    """What a run gets."""
     return engine_opening.open_engine(settings, {}, ScriptedRunner([]), SilentProgress())
 
 

@@ -59,7 +59,7 @@ def project_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setattr(nox_sessions, "as_keyboard_interrupt", lambda: None)
     monkeypatch.setattr("sys.argv", ["nox"])
     closers: list[Callable[[], None]] = []
-    monkeypatch.setattr(nox_sessions.atexit, "register", closers.append)
+    monkeypatch.setattr("atexit.register", closers.append)
     before = nox_registry.get()
     nox_registry.reset()
     yield project
@@ -124,7 +124,7 @@ def test_a_need_is_reused_and_what_was_asked_for_is_not(
         nox_registry.reset()
         nox_sessions.register()
         closers: list[Callable[[], None]] = []
-        monkeypatch.setattr(nox_sessions.atexit, "register", closers.append)
+        monkeypatch.setattr("atexit.register", closers.append)
         for name in ("lint", "build"):
             sessions()[name](FakeSession(name, ("lint", "build"), asked=("build",)))
         closers.pop()()

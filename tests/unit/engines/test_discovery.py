@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,13 @@ from tests.fake_dockerd import Refusal, fake_dockerd
 
 
 def silent(endpoint: Endpoint) -> str:
+    """Nobody answers anywhere."""
     del endpoint
     return "it is silent"
 
 
-def only(address: str) -> object:
+def only(address: str) -> Callable[[Endpoint], str]:
+    """Somebody answers at this address alone."""
     return lambda endpoint: "" if endpoint.address == address else "it is silent"
 
 
@@ -52,7 +55,7 @@ def test_the_context_is_asked_before_the_usual_places(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("meta", [[], {}, {"Endpoints": None}, {"Endpoints": {"docker": "x"}}])
 def test_a_damaged_context_is_named_and_passed_over(tmp_path: Path, meta: object) -> None:
-    search = find_endpoint("", environ_with_context(tmp_path, meta), only("unix:///usual"), ("/usual",))  # type: ignore[arg-type]
+    search = find_endpoint("", environ_with_context(tmp_path, meta), only("unix:///usual"), ("/usual",))
     assert search.tried == ("the Docker context 'colima' (it can't be read)",)
     assert search.found is not None
     assert search.found.address == "unix:///usual"

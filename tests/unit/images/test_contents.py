@@ -11,10 +11,14 @@ from pipeline.errors import EngineTrouble
 from pipeline.images.contents import ImageContents, read_contents
 from tests.docker_archives import archive, layer
 
-STATUS = b"Package: libc6\nStatus: install ok installed\nVersion: 2.41-1\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 1\n"
+STATUS = (
+    b"Package: libc6\nStatus: install ok installed\nVersion: 2.41-1\n\n"
+    b"Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n"
+)
 
 
 def read(*layers: bytes) -> ImageContents:
+    """What an image of these layers holds."""
     return read_contents(io.BytesIO(archive(layers)))
 
 

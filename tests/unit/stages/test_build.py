@@ -47,13 +47,23 @@ SETTINGS = Settings(
     build=Build(image="sample"),
 )
 BASES = BaseSet(
-    arguments={"RUNTIME_IMAGE": "sha256:r", "BUILDER_IMAGE": "sha256:b"}, packages=("libc6 2.41",), python="3.13",
-    release="trixie", architecture="amd64", lock_digest="d" * 64,
-)  # fmt: skip
+    arguments={"RUNTIME_IMAGE": "sha256:r", "BUILDER_IMAGE": "sha256:b"},
+    packages=("libc6 2.41",),
+    python="3.13",
+    release="trixie",
+    architecture="amd64",
+    lock_digest="d" * 64,
+)
 SOUND = Image(
-    id=ID, size_bytes=41_000_000, layers=(), user="65532:65532", labels={}, architecture="amd64",
-    configuration={"Healthcheck": {"Test": ["CMD", "true"]}, "Env": ["PATH=/usr/bin"]}, diff_ids=("a", "b"),
-)  # fmt: skip
+    id=ID,
+    size_bytes=41_000_000,
+    layers=(),
+    user="65532:65532",
+    labels={},
+    architecture="amd64",
+    configuration={"Healthcheck": {"Test": ["CMD", "true"]}, "Env": ["PATH=/usr/bin"]},
+    diff_ids=("a", "b"),
+)
 
 
 @dataclass
@@ -105,10 +115,12 @@ def _trial(tmp_path: Path) -> Trial:
 
 
 def status(examination: Examination) -> Status:
+    """What it amounts to."""
     return conclude(examination)[0]
 
 
 def missed(examination: Examination) -> list[str]:
+    """The gates that were not met."""
     return [gate.what for gate in examination.gates if not gate.passed]
 
 
@@ -149,6 +161,7 @@ def test_only_arguments_that_the_recipe_declares_are_passed(trial: Trial) -> Non
 
 
 def with_config(**configuration: Any) -> Image:
+    """A sound image but for this."""
     return replace(SOUND, configuration={**SOUND.configuration, **configuration})
 
 
@@ -219,18 +232,14 @@ def test_a_base_package_that_is_not_there_leaves_doubt(trial: Trial) -> None:
     assert status(trial.holding(*MEMBERS[:2]).run()) is Status.INCONCLUSIVE
 
 
-def locked_flask(settings: Settings = SETTINGS) -> tuple[dict[str, str], Settings]:
-    return {"service/requirements.txt": f"flask==3.1.0 --hash={HASH}\n"}, settings
-
-
 def test_locked_packages_are_found_by_their_version(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.stages.build.ensure_wheels", lambda *_: {})
-    files, settings = locked_flask()
+    files = {"service/requirements.txt": f"flask==3.1.0 --hash={HASH}\n"}
     held = ("opt/flask-3.1.dist-info/METADATA", b"", 0o644)
-    assert status(trial.holding(*MEMBERS, held).run(files, settings)) is Status.PASS
-    assert status(trial.holding(*MEMBERS).run(files, settings)) is Status.INCONCLUSIVE
+    assert status(trial.holding(*MEMBERS, held).run(files)) is Status.PASS
+    assert status(trial.holding(*MEMBERS).run(files)) is Status.INCONCLUSIVE
     other = ("opt/flask-3.0.dist-info/METADATA", b"", 0o644)
-    assert status(trial.holding(*MEMBERS, other).run(files, settings)) is Status.FAIL
+    assert status(trial.holding(*MEMBERS, other).run(files)) is Status.FAIL
 
 
 def test_a_size_above_the_ceiling_fails(trial: Trial) -> None:
@@ -247,7 +256,7 @@ def test_a_recipe_may_name_its_own_base(trial: Trial) -> None:
     assert [item.what for item in examination.not_checked] == ["the base image", "pip 25 in the image"]
     (request,) = trial.engine.asked
     assert isinstance(request, BuildRequest)
-    assert dict(request.arguments) == {}
+    assert not request.arguments
 
 
 def test_the_log_of_a_failed_build_is_kept(trial: Trial) -> None:

@@ -16,6 +16,7 @@ COMMITTED = "2026-01-01T00:00:00Z"
 
 
 def let_through(folder: Path, rules: str, *paths: str) -> list[str]:
+    """The paths of a tree that a ``.dockerignore`` lets through."""
     tree = write_files(folder / "tree", dict.fromkeys(paths, "x"))
     return [entry.path for entry in admitted(snapshot_of(tree), rules, "Dockerfile")]
 
