@@ -18,7 +18,7 @@ VERSION = {"ApiVersion": "1.41", "Version": "20.10.24", "Arch": "amd64", "Compon
 
 @dataclass(frozen=True)
 class Call:
-    """A request as it arrived: ``GET /containers/json``, without the API version and the query; ``text`` has the query."""
+    """A request as it arrived: ``GET /containers/json`` without the API version, and its query in ``text``."""
 
     what: str
     text: str
@@ -32,7 +32,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Stream:
-    """A chunked answer of JSON messages, or of bytes; with ``stall`` it never ends, with ``cut`` the connection does."""
+    """A chunked answer of JSON messages or bytes; with ``stall`` it never ends, with ``cut`` the connection does."""
 
     messages: Sequence[Any] = ()
     stall: bool = False

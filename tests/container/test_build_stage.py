@@ -26,6 +26,7 @@ def _engine() -> Iterator[DockerEngine]:
 
 
 def missed(examination: Examination) -> list[str]:
+    """The gates that were not met."""
     return [gate.what for gate in examination.gates if not gate.passed]
 
 

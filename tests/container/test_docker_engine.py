@@ -50,6 +50,7 @@ def _base(engine: DockerEngine) -> str:
 
 
 def request_for(folder: Path, dockerfile: str, **files: str) -> BuildRequest:
+    """A build of a recipe and files."""
     context = folder / "context.tar"
     with tarfile.open(context, "w") as tar:
         for name, text in {"Dockerfile": dockerfile, **files}.items():

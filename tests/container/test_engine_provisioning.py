@@ -1,4 +1,4 @@
-"""A real dockerd, started in a place of its own beside the one that this machine uses, killed, started again and ended."""
+"""A real dockerd, in a place of its own beside the one that this machine uses: started, killed, started, ended."""
 
 from __future__ import annotations
 

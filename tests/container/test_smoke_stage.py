@@ -38,6 +38,7 @@ def smoke_of(folder: Path, engine: DockerEngine, changes: dict[str, str] | None 
 
 
 def missed(examination: Examination) -> list[str]:
+    """The gates that were not met."""
     return [gate.what for gate in examination.gates if not gate.passed]
 
 

@@ -26,6 +26,7 @@ def _made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made: list[str] = []
 
     def make(name: str, lock: BaseLock, debs: Mapping[str, Path], path: Path) -> BaseImage:
+        assert set(debs) == {package.name for package in lock.packages_of(name)}
         made.append(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name, encoding="utf-8")

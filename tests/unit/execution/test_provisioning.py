@@ -1,4 +1,4 @@
-"""A container engine is installed and started where that is allowed, found again, and ended; nothing else is touched."""
+"""A container engine is started where none answers, found again by the next run, and ended; nothing else is touched."""
 
 from __future__ import annotations
 

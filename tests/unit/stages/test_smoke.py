@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.containers import ContainerEnded, ContainerRequest, ContainerState, Ownership
+from pipeline.core.containers import ContainerRequest, ContainerState, Ownership
 from pipeline.core.ports import Outcome, Request
 from pipeline.core.stage import Examination, Status, not_run
 from pipeline.core.verdict import conclude
@@ -21,9 +21,8 @@ from pipeline.settings import Settings, Smoke
 from pipeline.settings import Test as ProjectTests
 from pipeline.stages.context import Context
 from pipeline.stages.hardening import restriction_names
-from pipeline.stages.readiness import Readiness, wait_until_ready
 from pipeline.stages.smoke import SmokeStage
-from pipeline.testing import RUNNING, FakeContainer, FakeEngine, FixedClock, ScriptedRunner, SilentProgress, outcome
+from pipeline.testing import RUNNING, FakeContainer, FakeEngine, ScriptedRunner, SilentProgress, outcome
 from pipeline.tools.pytest import RECORD_VARIABLE
 from tests.support import FIXTURES, make_context, write_files
 
@@ -103,8 +102,9 @@ def suite(*outcomes: str, exit_code: int | None = None, deselected: str = "test_
     return run
 
 
-SILENT: Step = suite("failed")
-"""The control's run: nobody answers any more."""
+def nobody_answers(request: Request) -> Outcome:
+    """The control's run: the container has stopped."""
+    return suite("failed")(request)
 
 
 @dataclass
@@ -144,7 +144,7 @@ def missed(examination: Examination) -> list[str]:
 
 
 def test_a_sound_service_passes_with_everything_checked(trial: Trial) -> None:
-    examination = trial.run(suite("passed"), SILENT)
+    examination = trial.run(suite("passed"), nobody_answers)
     assert conclude(examination)[0] is Status.PASS, conclude(examination)[1]
     assert examination.evidence.expected == restriction_names() | {TEST}
     assert examination.metrics["tests"] == 1
@@ -157,7 +157,7 @@ def test_a_sound_service_passes_with_everything_checked(trial: Trial) -> None:
 
 
 def test_the_container_is_ours_and_gets_a_random_key_that_is_never_shown(trial: Trial) -> None:
-    trial.run(suite("passed"), SILENT)
+    trial.run(suite("passed"), nobody_answers)
     (request,) = trial.engine.asked
     assert isinstance(request, ContainerRequest)
     assert request.labels == {"pipeline.owner": "c" * 16, "pipeline.run": "r"}
@@ -189,7 +189,7 @@ def test_a_skipped_test_leaves_doubt(trial: Trial) -> None:
 
 def test_a_service_that_answers_anything_with_200_can_not_be_probed(trial: Trial, service: Service) -> None:
     service.statuses["*"] = 200
-    assert status(trial.run(suite("passed"), SILENT)) is Status.INCONCLUSIVE
+    assert status(trial.run(suite("passed"), nobody_answers)) is Status.INCONCLUSIVE
 
 
 def test_a_service_that_is_never_ready_fails_in_time(trial: Trial, service: Service) -> None:
@@ -213,18 +213,18 @@ def test_a_container_that_has_died_fails_at_once_with_its_log(trial: Trial) -> N
 
 def test_an_end_that_is_not_in_order_fails(trial: Trial) -> None:
     trial.container.after_stop = KILLED
-    examination = trial.run(suite("passed"), SILENT)
+    examination = trial.run(suite("passed"), nobody_answers)
     assert (status(examination), missed(examination)) == (Status.FAIL, ["end after SIGTERM"])
 
 
 def test_one_that_does_not_stop_at_all_fails(trial: Trial) -> None:
     trial.container.after_stop = RUNNING
-    assert status(trial.run(suite("passed"), SILENT)) is Status.FAIL
+    assert status(trial.run(suite("passed"), nobody_answers)) is Status.FAIL
 
 
 def test_an_error_in_its_log_fails(trial: Trial) -> None:
     trial.container.log = '{"level": "ERROR", "msg": "it broke"}\n'
-    examination = trial.run(suite("passed"), SILENT)
+    examination = trial.run(suite("passed"), nobody_answers)
     assert missed(examination) == ["failing tests and log lines of severity medium or worse"]
 
 
@@ -235,13 +235,13 @@ def spoilt(**host: Any) -> dict[str, Any]:
 
 def test_an_image_that_runs_as_root_fails(trial: Trial) -> None:
     trial.container.answer = {**HARDENED, "Config": {**HARDENED["Config"], "User": ""}}
-    examination = trial.run(suite("passed"), SILENT)
+    examination = trial.run(suite("passed"), nobody_answers)
     assert missed(examination) == ["a numeric user that is not root"]
 
 
 def test_a_restriction_that_the_engine_did_not_apply_is_not_the_targets_fault(trial: Trial) -> None:
     trial.container.answer = spoilt(PidsLimit=None)
-    verdict, reasons = conclude(trial.run(suite("passed"), SILENT))
+    verdict, reasons = conclude(trial.run(suite("passed"), nobody_answers))
     assert verdict is Status.INCONCLUSIVE
     assert reasons[0] == "The engine did not apply a restriction (limit of processes): None."
 
@@ -267,7 +267,7 @@ def test_an_engine_that_dies_meanwhile_is_what_is_reported(trial: Trial, monkeyp
 
     monkeypatch.setattr(FakeContainer, "logs", gone)
     with pytest.raises(EngineTrouble, match="is gone"):
-        trial.run(suite("passed"), SILENT)
+        trial.run(suite("passed"), nobody_answers)
     assert (trial.context.raw / "container-trouble.txt").read_text(encoding="utf-8") == "The engine is gone.\n"
 
 
@@ -278,30 +278,3 @@ def test_a_result_holds_for_the_same_image_only(trial: Trial) -> None:
     assert stage.still_holds(trial.context, replace(result, metrics={"image_id": "sha256:1"}))
     assert not stage.still_holds(trial.context, replace(result, metrics={"image_id": "sha256:2"}))
     assert not stage.still_holds(replace(trial.context, results={}), replace(result, metrics={"image_id": ""}))
-
-
-class TestReadiness:
-    """Waiting for a container."""
-
-    def wait(self, container: FakeContainer) -> Readiness:
-        """Wait without the passing of time."""
-        return wait_until_ready(container, "/readyz", 1.0, FixedClock(), SilentProgress())
-
-    def test_a_port_that_is_out_of_reach_is_not_the_targets_fault(self) -> None:
-        with pytest.raises(EngineTrouble, match="healthy by its own check"):
-            self.wait(FakeContainer(now=replace(RUNNING, health="healthy")))
-
-    def test_no_answer_is_said(self) -> None:
-        found = self.wait(FakeContainer(now=replace(RUNNING, health="unhealthy"))).found
-        assert found == "no answer from /readyz within 1 s"
-
-    def test_one_that_ends_while_it_is_asked_for_its_port_is_not_ready(self) -> None:
-        class Ending(FakeContainer):
-            """It has no port any more."""
-
-            def __getattribute__(self, name: str) -> Any:
-                if name == "base_url":
-                    raise ContainerEnded("It ended.")
-                return super().__getattribute__(name)
-
-        assert self.wait(Ending()).found == "It ended."
