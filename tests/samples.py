@@ -1,4 +1,4 @@
-"""Values for tests of what is made from results: a record, a report, and Hypothesis strategies for results with hostile text."""
+"""Values for tests of what is made from results: a report, and Hypothesis strategies for hostile text in results."""
 
 from __future__ import annotations
 
@@ -10,20 +10,38 @@ from pipeline.core.evidence import Control, Evidence
 from pipeline.core.finding import Confidence, Finding, Severity, State
 from pipeline.core.gate import Gate
 from pipeline.core.run_record import Report, RunRecord
-from pipeline.core.stage import Artifact, NotChecked, StageResult, Status, Suppression, Tool
+from pipeline.core.stage import Artifact, Examination, NotChecked, StageResult, Status, Suppression, Tool
 from pipeline.core.verdict import conclude
-from pipeline.core.stage import Examination
 
 # What somebody may plant in a file name or a source line in the hope that a report carries it on.
 HOSTILE = (
-    "]]>", "<script>alert(1)</script>", "&amp;&", '"\'>', "::error::planted", "##[error]planted", "##vso[task.complete]x",
-    "\x00\x1b[2J\x07", "\r\n::set-output name=x::y", "\ud800", "\udcff", "\ufffe", "\x85\u2028\u202e", "| a | `b` | [c](d) |",
-    "![x](http://e)", "x" * 3000, "# h1\n- item", "ümläut 🐍", " ", "a\tb",
-)  # fmt: skip
+    "]]>",
+    "<script>alert(1)</script>",
+    "&amp;&",
+    "\"'>",
+    "::error::planted",
+    "##[error]planted",
+    "##vso[task.complete]x",
+    "\x00\x1b[2J\x07",
+    "\r\n::set-output name=x::y",
+    "\ud800",
+    "\udcff",
+    "\ufffe",
+    "\x85\u2028\u202e",
+    "| a | `b` | [c](d) |",
+    "![x](http://e)",
+    "x" * 3000,
+    "# h1\n- item",
+    "ümläut 🐍",
+    " ",
+    "a\tb",
+)
 
 TEXT = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=20), st.text(st.characters(), max_size=6))
 WORDS = TEXT.filter(bool)
-NUMBERS = st.one_of(st.none(), st.booleans(), st.integers(-(2**40), 2**40), st.floats(allow_nan=False, allow_infinity=False), TEXT)
+NUMBERS = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**40), 2**40), st.floats(allow_nan=False, allow_infinity=False), TEXT
+)
 FINDINGS = st.builds(
     Finding,
     rule=WORDS,
@@ -84,10 +102,20 @@ def results(draw: st.DrawFn, name: str = "lint") -> StageResult:
 
 
 RECORD = RunRecord(
-    run_id="1-abc", snapshot="s" * 64, commit="c" * 40, branch="main", dirty=False, started="2026-01-01T00:00:00.000Z",
-    actor="me", python="3.11.7", platform="Linux", stages=("lint", "scan"), required=("lint",), policy_digest="p" * 64,
+    run_id="1-abc",
+    snapshot="s" * 64,
+    commit="c" * 40,
+    branch="main",
+    dirty=False,
+    started="2026-01-01T00:00:00.000Z",
+    actor="me",
+    python="3.11.7",
+    platform="Linux",
+    stages=("lint", "scan"),
+    required=("lint",),
+    policy_digest="p" * 64,
     policy={"lint.score_floor": 10.0},
-)  # fmt: skip
+)
 EVERYTHING = Evidence.of(
     "files", expected=("a.py",), checked=("a.py",), controls=(Control(tool="ruff", planted="fault", caught=True),)
 )
@@ -97,10 +125,18 @@ MET = Gate(what="lint findings of severity medium or worse", allowed="0", found=
 def passed(name: str = "lint") -> StageResult:
     """A green result."""
     return StageResult(
-        name=name, status=Status.PASS, reasons=("Score 10.",), evidence=EVERYTHING, gates=(MET,), duration_s=1.5,
-        started="2026-01-01T00:00:00.123Z", tools=(Tool(name="ruff", version="0.14"),), metrics={"score": 10.0},
-        artifacts=(Artifact(path="stages/lint/raw/ruff.json", sha256="0" * 64),), command="nox -s lint",
-    )  # fmt: skip
+        name=name,
+        status=Status.PASS,
+        reasons=("Score 10.",),
+        evidence=EVERYTHING,
+        gates=(MET,),
+        duration_s=1.5,
+        started="2026-01-01T00:00:00.123Z",
+        tools=(Tool(name="ruff", version="0.14"),),
+        metrics={"score": 10.0},
+        artifacts=(Artifact(path="stages/lint/raw/ruff.json", sha256="0" * 64),),
+        command="nox -s lint",
+    )
 
 
 def report(*results_of_stages: StageResult, required: tuple[str, ...] = ("lint",)) -> Report:

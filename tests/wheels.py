@@ -1,4 +1,4 @@
-"""Tiny wheels made on the spot, and a hashed lock that names them, so that environments can be made without any network."""
+"""Tiny wheels made on the spot, and a hashed lock that names them, so that environments need no network."""
 
 from __future__ import annotations
 

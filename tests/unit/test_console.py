@@ -1,4 +1,4 @@
-"""What people read while a run goes on: plain lines off a terminal, one live line on it, and no text that steers either."""
+"""What people read while a run goes on: plain lines off a terminal, a live one on it, and none that steers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def _console(stream: io.TextIOBase, environ: dict[str, str] | None = None) -> Co
 
 def _failed(*messages: str) -> StageResult:
     findings = [
-        Finding(rule="E1", tool="ruff", severity=Severity.HIGH, message=m, path="a.py", line=3, snippet="  x = 1") for m in messages
+        Finding(rule="E1", tool="ruff", severity=Severity.HIGH, message=m, path="a.py", line=3, snippet="  x = 1")
+        for m in messages
     ]
     return replace(passed(), status=Status.FAIL, reasons=("Too many.",), findings=tuple(findings))
 

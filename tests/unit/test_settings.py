@@ -1,4 +1,4 @@
-"""Settings: every key can be set, every value has a source, and a policy's digest changes exactly with what is demanded."""
+"""Settings: every key can be set, every value has a source, and a policy's digest changes with what is demanded."""
 
 from __future__ import annotations
 
@@ -109,8 +109,9 @@ def test_defaults_follow_from_the_project_and_the_service(tmp_path: Path) -> Non
     assert (settings.project.service, settings.project.sources) == ("src/shop", ("src/shop",))
     assert settings.lint.paths == settings.scan.paths == ("src/shop",)
     assert (settings.audit.lock, settings.audit.requirements) == (
-        "src/shop/requirements.txt", "src/shop/requirements.in",
-    )  # fmt: skip
+        "src/shop/requirements.txt",
+        "src/shop/requirements.in",
+    )
     assert settings.test.paths == ("src/shop/tests",)
     assert settings.test.requirements == ("src/shop/requirements.txt", "src/shop/requirements-test.txt")
     assert settings.test.coverage == ("src/shop",)
@@ -155,6 +156,18 @@ def test_a_stage_of_the_projects_own_has_a_table_that_is_handed_over(tmp_path: P
 
 
 def test_the_nine_stages_are_required_unless_told_otherwise(tmp_path: Path) -> None:
-    assert _load(tmp_path).project.required == STAGE_NAMES == (
-        "lint", "scan", "secrets", "audit", "test", "build", "smoke", "canary", "push",
-    )  # fmt: skip
+    assert (
+        _load(tmp_path).project.required
+        == STAGE_NAMES
+        == (
+            "lint",
+            "scan",
+            "secrets",
+            "audit",
+            "test",
+            "build",
+            "smoke",
+            "canary",
+            "push",
+        )
+    )

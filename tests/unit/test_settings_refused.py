@@ -1,4 +1,4 @@
-"""Settings that can't be used are refused before anything runs, with the file, the key, what is allowed and the nearest spelling."""
+"""Settings that can't be used are refused with the file, the key, what is allowed and the nearest spelling."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def _refusal(folder: Path, text: str = "", environ: dict[str, str] | None = None
         ("[tool.pipeline]\nservcie = 'x'", ["pyproject.toml", "'servcie'", "did you mean 'service'?"]),
         ("[tool.pipeline.lnt]\nx = 1", ["'lnt'", "did you mean 'lint'?"]),
         ("[tool.pipeline]\nproject = {}", ["'project'", "[tool.pipeline]"]),
-        ("[tool.pipeline.lint]\nscore_flor = 9", ["pyproject.toml", "'lint.score_flor'", "did you mean 'score_floor'?"]),
+        (
+            "[tool.pipeline.lint]\nscore_flor = 9",
+            ["pyproject.toml", "'lint.score_flor'", "did you mean 'score_floor'?"],
+        ),
         ("[tool.pipeline.lint]\nqqqq = 9", ["'lint.qqqq'", "known are paths, exclude"]),
         ("[tool.pipeline]\nrequired = ['lint', 'tets']", ["'tets'", "did you mean 'test'?"]),
         ("[tool.pipeline]\nrequired = []", ["at least one stage"]),
@@ -131,7 +134,8 @@ def test_variables_are_judged_like_keys(variable: str, text: str, words: str, tm
 
 
 def test_every_fault_is_said_at_once(tmp_path: Path) -> None:
-    text = "[tool.pipeline]\nnmae = 'x'\nrequired = ['lnit']\n[tool.pipeline.lint]\nscore_floor = 11\n[tool.pipeline.scan]\nx = 1\n"
+    text = "[tool.pipeline]\nnmae = 'x'\nrequired = ['lnit']\n[tool.pipeline.lint]\nscore_floor = 11\n"
+    text += "[tool.pipeline.scan]\nx = 1\n"
     message = _refusal(tmp_path, text, {"PIPELINE_TEST_MINIMUM": "0", "PIPELINE_BUILD_IMAEG": "x"})
     for words in ("'nmae'", "'lnit'", "lint.score_floor", "'scan.x'", "PIPELINE_TEST_MINIMUM", "PIPELINE_BUILD_IMAEG"):
         assert words in message

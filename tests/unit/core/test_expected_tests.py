@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.core.expected_tests import functions_in, is_test_file
 
-CORPUS = b'''\
+CORPUS = b"""\
 import functools
 import sys
 import unittest
@@ -88,21 +88,41 @@ for _ in range(1):
 match 1:
     case 1:
         def test_in_a_case(): ...
-'''
+"""
 
 
 def test_it_agrees_with_pytest(tmp_path: Path) -> None:
     (tmp_path / "test_corpus.py").write_bytes(CORPUS)
-    command = (sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir=.")
-    listing = subprocess.run((*command, "test_corpus.py"), cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    command = (
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        os.devnull,
+        "--rootdir=.",
+    )
+    listing = subprocess.run(
+        (*command, "test_corpus.py"), cwd=tmp_path, check=True, capture_output=True, text=True
+    ).stdout
     collected = {line.partition("[")[0] for line in listing.splitlines() if line.startswith("test_corpus.py::")}
     assert set(functions_in("test_corpus.py", CORPUS)) == collected
     assert "test_corpus.py::test_in_a_handler" in collected
 
 
 def test_a_second_definition_hides_the_first() -> None:
-    source = b"def test_a(): ...\nclass TestB:\n    def test_c(self): ...\n    def test_c(self): ...\ndef test_a(): ...\n"
-    assert functions_in("t.py", source) == ("t.py::test_a", "t.py::TestB::test_c", "t.py::TestB::test_c (hidden)", "t.py::test_a (hidden)")
+    source = (
+        b"def test_a(): ...\nclass TestB:\n    def test_c(self): ...\n    def test_c(self): ...\ndef test_a(): ...\n"
+    )
+    assert functions_in("t.py", source) == (
+        "t.py::test_a",
+        "t.py::TestB::test_c",
+        "t.py::TestB::test_c (hidden)",
+        "t.py::test_a (hidden)",
+    )
 
 
 def test_branches_do_not_hide_each_other_and_a_later_definition_hides_both() -> None:

@@ -34,10 +34,17 @@ def _finding(**changes: Any) -> Finding:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"rule": ""}, {"tool": ""}, {"message": ""}, {"line": -1}, {"column": -1},
-        {"path": "/etc/x"}, {"path": "../x"}, {"path": "a/../../x"}, {"path": ".."},
+        {"rule": ""},
+        {"tool": ""},
+        {"message": ""},
+        {"line": -1},
+        {"column": -1},
+        {"path": "/etc/x"},
+        {"path": "../x"},
+        {"path": "a/../../x"},
+        {"path": ".."},
     ],
-)  # fmt: skip
+)
 def test_an_invalid_finding_can_not_be_built(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"finding|1-based"):
         _finding(**wrong)

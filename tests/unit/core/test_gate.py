@@ -23,7 +23,10 @@ def test_a_floor_and_a_ceiling_compare_the_value_itself(value: float, limit: flo
 
 @given(NUMBERS, NUMBERS)
 def test_a_missed_gate_never_prints_twice_the_same_number(value: float, limit: float) -> None:
-    for gate, words in ((floor_gate(value, limit, what="x"), "at least "), (ceiling_gate(value, limit, what="x"), "at most ")):
+    for gate, words in (
+        (floor_gate(value, limit, what="x"), "at least "),
+        (ceiling_gate(value, limit, what="x"), "at most "),
+    ):
         if not gate.passed:
             assert gate.allowed.removeprefix(words) != gate.found
 
@@ -33,7 +36,10 @@ def test_what_rounds_to_the_limit_is_shown_in_full() -> None:
         "coverage: allowed at least 95.0 %, found 94.999 %."
     )
     assert ceiling_gate(250.001, 250.0, what="p95", unit=" ms").found == "250.001 ms"
-    assert floor_gate(94.5, 95.0, what="coverage", unit=" %").sentence == "coverage: allowed at least 95.00 %, found 94.50 %."
+    assert (
+        floor_gate(94.5, 95.0, what="coverage", unit=" %").sentence
+        == "coverage: allowed at least 95.00 %, found 94.50 %."
+    )
 
 
 @pytest.mark.parametrize("gate", [floor_gate, ceiling_gate])
@@ -48,7 +54,10 @@ def test_a_count_has_a_least(count: int, passed: bool) -> None:
 
 
 def test_a_check_is_what_it_is_told() -> None:
-    assert check_gate(False, what="user", allowed="not root", found="root").sentence == "user: allowed not root, found root."
+    assert (
+        check_gate(False, what="user", allowed="not root", found="root").sentence
+        == "user: allowed not root, found root."
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Plans hold what was asked for and all it needs, in the pipeline's order; what could not run says which need it lacked."""
+"""Plans hold what was asked for and all it needs, in order; what could not run says which need it lacked."""
 
 from __future__ import annotations
 

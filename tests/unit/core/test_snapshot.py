@@ -13,7 +13,7 @@ from pipeline.core.snapshot import Entry, Kind, Snapshot, is_below
 ENTRIES = st.lists(
     st.builds(
         Entry,
-        path=st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=6),
+        path=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=6),
         kind=st.sampled_from(list(Kind)),
         digest=st.sampled_from(["0" * 64, "1" * 64]),
     ),
@@ -82,7 +82,11 @@ def test_below_means_whole_parts_of_a_path(path: str, root: str, expected: bool)
 
 def test_files_are_regular_and_match() -> None:
     snapshot = _snapshot(
-        _file("a.py"), _file("b/c.py"), _file("b/run", Kind.EXECUTABLE), _file("l.py", Kind.LINK), _file("m", Kind.SUBMODULE)
+        _file("a.py"),
+        _file("b/c.py"),
+        _file("b/run", Kind.EXECUTABLE),
+        _file("l.py", Kind.LINK),
+        _file("m", Kind.SUBMODULE),
     )
     assert snapshot.files() == ("a.py", "b/c.py", "b/run")
     assert snapshot.files(pattern="*.py") == ("a.py", "b/c.py")

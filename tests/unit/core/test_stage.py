@@ -34,9 +34,19 @@ def test_findings_are_counted_by_state() -> None:
 
 def test_a_report_has_the_verdict_of_its_required_stages() -> None:
     record = RunRecord(
-        run_id="1", snapshot="s", commit="c", branch="", dirty=False, started="", actor="", python="", platform="",
-        stages=("lint", "scan"), required=("lint",), policy_digest="p",
-    )  # fmt: skip
+        run_id="1",
+        snapshot="s",
+        commit="c",
+        branch="",
+        dirty=False,
+        started="",
+        actor="",
+        python="",
+        platform="",
+        stages=("lint", "scan"),
+        required=("lint",),
+        policy_digest="p",
+    )
     passed = StageResult(
         name="lint", status=Status.PASS, reasons=(), evidence=Evidence.of("files", expected="a", checked="a")
     )

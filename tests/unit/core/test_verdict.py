@@ -1,4 +1,4 @@
-"""Green means proven: no combination of gates, evidence and doubts passes that should not, and nothing is swept aside."""
+"""Green means proven: no combination of gates, evidence and doubts passes that should not."""
 
 from __future__ import annotations
 

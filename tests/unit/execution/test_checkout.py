@@ -43,8 +43,10 @@ def _paths(root: Path) -> list[str]:
 def test_it_holds_what_is_tracked_with_kinds_and_digests(repository: Path) -> None:
     snapshot = _take(repository)
     assert {e.path: e.kind.value for e in snapshot.entries} == {
-        ".gitignore": "file", "run": "executable", "service/app.py": "file",
-    }  # fmt: skip
+        ".gitignore": "file",
+        "run": "executable",
+        "service/app.py": "file",
+    }
     entry = snapshot.by_path["service/app.py"]
     assert (entry.digest, entry.size) == (hashlib.sha256(b"x = 1\n").hexdigest(), 6)
     assert (snapshot.branch, snapshot.dirty) == ("main", False)
@@ -82,7 +84,9 @@ def test_what_git_was_told_to_overlook_counts_and_is_labelled(flag: str, reposit
     assert snapshot.dirty
 
 
-@pytest.mark.parametrize("name", [b"with space.py", b"new\nline.py", b'quo"te.py', b"caf\xc3\xa9.py", b"caf\xe9.py", b"-x", b"a\\b"])
+@pytest.mark.parametrize(
+    "name", [b"with space.py", b"new\nline.py", b'quo"te.py', b"caf\xc3\xa9.py", b"caf\xe9.py", b"-x", b"a\\b"]
+)
 @pytest.mark.parametrize("tracked", [True, False])
 def test_names_of_every_kind_are_whole(name: bytes, tracked: bool, repository: Path) -> None:
     (repository / os.fsdecode(name)).write_text("secret = 1\n", encoding="utf-8")
@@ -183,7 +187,12 @@ def test_gits_own_variables_do_not_point_elsewhere(repository: Path, tmp_path: P
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     git(elsewhere, "init", "-q")
-    environ = {**os.environ, "GIT_DIR": str(elsewhere / ".git"), "GIT_WORK_TREE": str(elsewhere), "GIT_INDEX_FILE": "none"}
+    environ = {
+        **os.environ,
+        "GIT_DIR": str(elsewhere / ".git"),
+        "GIT_WORK_TREE": str(elsewhere),
+        "GIT_INDEX_FILE": "none",
+    }
     assert "run" in Checkout(repository, LocalProcesses(environ)).snapshot().by_path
 
 
@@ -222,7 +231,12 @@ def test_a_machine_without_git_is_said(repository: Path) -> None:
 def test_git_that_hangs_or_fails_is_trouble(repository: Path) -> None:
     with pytest.raises(ToolTrouble, match="git rev-parse was stopped"):
         Checkout(repository, ScriptedRunner([outcome(-15, timed_out=True)])).snapshot()
-    script = [outcome(), outcome(stdout="c 0"), outcome(stdout="main"), outcome(128, stderr="fatal: index file corrupt")]
+    script = [
+        outcome(),
+        outcome(stdout="c 0"),
+        outcome(stdout="main"),
+        outcome(128, stderr="fatal: index file corrupt"),
+    ]
     with pytest.raises(ConfigurationError, match=r"git ls-files failed\. It says: fatal: index file corrupt"):
         Checkout(repository, ScriptedRunner(script)).snapshot()
 

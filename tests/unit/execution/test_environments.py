@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,7 +15,6 @@ import pytest
 
 from pipeline.core.ports import Outcome, Request, ToolEnvironment
 from pipeline.errors import ConfigurationError, EnvironmentTrouble, StorageTrouble
-from pipeline.execution import environments
 from pipeline.execution.environments import UvEnvironments, checked_lock, uv_program
 from pipeline.execution.processes import LocalProcesses
 from pipeline.testing import ScriptedRunner, SilentProgress, outcome
@@ -157,15 +157,16 @@ def test_a_python_that_is_not_there_is_replaced_by_the_running_one(tmp_path: Pat
     processes = LocalProcesses(os.environ)
     made = UvEnvironments(tmp_path, processes, SilentProgress(), python="3.99", environ=os.environ)
     assert made.interpreter[1] == FULL
-    assert made.interpreter is made.interpreter
+    first = made.interpreter
+    assert made.interpreter is first
 
 
 def test_uv_comes_with_the_package_or_from_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.access(uv_program(), os.X_OK)
     monkeypatch.setitem(sys.modules, "uv", None)
-    monkeypatch.setattr(environments.shutil, "which", lambda name: f"/found/{name}")
+    monkeypatch.setattr(shutil, "which", lambda name: f"/found/{name}")
     assert uv_program() == "/found/uv"
-    monkeypatch.setattr(environments.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(EnvironmentTrouble, match="uv was not found"):
         uv_program()
 

@@ -10,7 +10,6 @@ import pytest
 
 from pipeline.core.ports import Outcome, Request
 from pipeline.errors import ToolTrouble
-from pipeline.execution import interpreters
 from pipeline.execution.interpreters import find_python, running_python
 from pipeline.execution.processes import LocalProcesses
 from pipeline.testing import outcome
@@ -30,7 +29,11 @@ class _Answers:
         if program not in self._versions:
             raise ToolTrouble(f"{program} could not be started.")
         version = self._versions[program]
-        return outcome(127, stderr="pyenv: command not found") if version is None else outcome(0, f"{program}\n{version}\n")
+        return (
+            outcome(127, stderr="pyenv: command not found")
+            if version is None
+            else outcome(0, f"{program}\n{version}\n")
+        )
 
 
 @pytest.fixture(name="in_venv", autouse=True)
@@ -53,7 +56,9 @@ def test_a_shim_that_can_not_run_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_pyenvs_and_uvs_own_are_found_newest_first(tmp_path: Path) -> None:
-    versions = {f"3.13.{patch}": tmp_path / ".pyenv/versions" / f"3.13.{patch}" / "bin/python3.13" for patch in (2, 9, 10)}
+    versions = {
+        f"3.13.{patch}": tmp_path / ".pyenv/versions" / f"3.13.{patch}" / "bin/python3.13" for patch in (2, 9, 10)
+    }
     managed = tmp_path / ".local/share/uv/python/cpython-3.12.1-linux/bin/python3.12"
     _plant(*versions.values(), managed)
     answers = _Answers({**{str(path): version for version, path in versions.items()}, str(managed): "3.12.1"})
@@ -92,7 +97,9 @@ def test_the_running_python_can_be_started_again(tmp_path: Path) -> None:
     assert path.exists()
 
 
-def test_a_running_python_that_can_not_be_started_again_is_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interpreters.sys, "_base_executable", "/gone/python", raising=False)
+def test_a_running_python_that_can_not_be_started_again_is_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "_base_executable", "/gone/python", raising=False)
     with pytest.raises(ToolTrouble, match="can't be started again"):
         running_python(_Answers({}), tmp_path)

@@ -39,7 +39,9 @@ def _trees_fixture(tmp_path: Path) -> Path:
 
 
 def _snapshot(source: Path) -> Snapshot:
-    paths = sorted(str(path.relative_to(source)) for path in source.rglob("*") if path.is_symlink() or not path.is_dir())
+    paths = sorted(
+        str(path.relative_to(source)) for path in source.rglob("*") if path.is_symlink() or not path.is_dir()
+    )
     entries = [entry for path in paths if (entry := entry_at(source, path)) is not None]
     entries.append(Entry(path="sub", kind=Kind.SUBMODULE, digest="a" * 40))
     return Snapshot(entries=tuple(entries), commit="c", branch="", dirty=False, committed="")
@@ -74,7 +76,10 @@ def test_what_an_earlier_run_left_is_cleared_away_when_nobody_works_there(source
     for stray in ("conftest.py", "deep/__pycache__/x.pyc", "empty/"):
         target = tree / stray
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.mkdir() if stray.endswith("/") else target.touch()
+        if stray.endswith("/"):
+            target.mkdir()
+        else:
+            target.touch()
         lay_out(snapshot, source, trees, alone=True)
         assert not target.exists()
 

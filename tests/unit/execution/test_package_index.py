@@ -18,13 +18,16 @@ def _translated(folder: Path, text: str, environ: dict[str, str] | None = None) 
 
 def test_a_mirror_with_its_certificate_is_used(tmp_path: Path) -> None:
     text = (
-        "[global]\nindex-url = https://mirror/simple\ncert = /ca.pem\nclient-cert = /me.pem\nproxy = http://proxy:3128\n"
-        "trusted-host =\n    mirror\n    other\n"
+        "[global]\nindex-url = https://mirror/simple\ncert = /ca.pem\nclient-cert = /me.pem\n"
+        "proxy = http://proxy:3128\ntrusted-host =\n    mirror\n    other\n"
     )
     assert _translated(tmp_path, text) == {
-        "UV_DEFAULT_INDEX": "https://mirror/simple", "SSL_CERT_FILE": "/ca.pem", "SSL_CLIENT_CERT": "/me.pem",
-        "ALL_PROXY": "http://proxy:3128", "UV_INSECURE_HOST": "mirror other",
-    }  # fmt: skip
+        "UV_DEFAULT_INDEX": "https://mirror/simple",
+        "SSL_CERT_FILE": "/ca.pem",
+        "SSL_CLIENT_CERT": "/me.pem",
+        "ALL_PROXY": "http://proxy:3128",
+        "UV_INSECURE_HOST": "mirror other",
+    }
 
 
 def test_several_indexes_are_all_looked_at_as_pip_does(tmp_path: Path) -> None:
@@ -46,7 +49,8 @@ def test_places_that_are_not_there_are_left_out_and_others_are_whole(
 
 
 def test_the_more_specific_wins(tmp_path: Path) -> None:
-    text = "[global]\nindex-url = https://global\n[install]\nindex-url = https://install\n[other]\nindex-url = https://other\n"
+    sections = ("global", "install", "other")
+    text = "".join(f"[{section}]\nindex-url = https://{section}\n" for section in sections)
     assert _translated(tmp_path, text) == {"UV_DEFAULT_INDEX": "https://install"}
     environ = {"PIP_INDEX_URL": "https://variable", "PIP_NO_INDEX": "true", "PIP_CERT": ""}
     assert _translated(tmp_path, text, environ) == {"UV_DEFAULT_INDEX": "https://variable", "UV_NO_INDEX": "1"}
@@ -70,9 +74,12 @@ def test_an_index_that_is_not_turned_off_is_used(value: str) -> None:
 
 def test_pips_files_are_read_in_pips_order(tmp_path: Path) -> None:
     places = {
-        "xdg/pip/pip.conf": "system", "home/.pip/pip.conf": "legacy", "home/.config/pip/pip.conf": "user", "venv/pip.conf": "venv",
+        "xdg/pip/pip.conf": "system",
+        "home/.pip/pip.conf": "legacy",
+        "home/.config/pip/pip.conf": "user",
+        "venv/pip.conf": "venv",
         "own.conf": "named",
-    }  # fmt: skip
+    }
     environ = {"HOME": str(tmp_path / "home"), "XDG_CONFIG_DIRS": str(tmp_path / "xdg")}
     for path, name in places.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)

@@ -85,11 +85,14 @@ def test_input_is_given_and_bytes_that_are_no_text_are_shown(tmp_path: Path) -> 
 
 
 def test_only_listed_variables_are_inherited_and_none_takes_one_away(tmp_path: Path) -> None:
+    watched = {"HOME", "LANG", "GIT_DIR", "MY", "NEW"}
     environ = {"PATH": os.environ["PATH"], "HOME": "/nowhere", "LANG": "C.UTF-8", "GIT_DIR": "/elsewhere", "MY": "own"}
     request = Request(
-        argv=(sys.executable, "-c", "import os; print(sorted(set(os.environ) & {'HOME', 'LANG', 'GIT_DIR', 'MY', 'NEW'}))"),
-        cwd=tmp_path, timeout_s=30, env={"LANG": None, "NEW": "x"},
-    )  # fmt: skip
+        argv=(sys.executable, "-c", f"import os; print(sorted(set(os.environ) & {watched}))"),
+        cwd=tmp_path,
+        timeout_s=30,
+        env={"LANG": None, "NEW": "x"},
+    )
     assert LocalProcesses(environ).run(request).stdout == "['HOME', 'NEW']\n"
 
 
@@ -99,10 +102,14 @@ def test_what_can_not_be_started_is_trouble_with_its_name(argv: tuple[str, ...],
         LocalProcesses(os.environ).run(Request(argv=argv, cwd=tmp_path, timeout_s=5))
 
 
-@pytest.mark.parametrize("wrong", [{"env": {"A": "x\0"}}, {"env": {"A=B": "x"}}, {"stdin": "\ud800"}, {"cwd": Path("/none")}])
+@pytest.mark.parametrize(
+    "wrong", [{"env": {"A": "x\0"}}, {"env": {"A=B": "x"}}, {"stdin": "\ud800"}, {"cwd": Path("/none")}]
+)
 def test_what_no_process_can_be_given_is_trouble_too(wrong: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(ToolTrouble, match="could not be started"):
-        LocalProcesses(os.environ).run(Request(**{"argv": (sys.executable, "-V"), "cwd": tmp_path, "timeout_s": 5, **wrong}))
+        LocalProcesses(os.environ).run(
+            Request(**{"argv": (sys.executable, "-V"), "cwd": tmp_path, "timeout_s": 5, **wrong})
+        )
 
 
 def test_a_process_that_ignores_the_polite_signal_is_killed_when_its_time_is_up(tmp_path: Path) -> None:
@@ -177,7 +184,9 @@ def test_a_long_process_is_reported_now_and_then(tmp_path: Path, monkeypatch: py
 
 def test_a_detached_process_outlives_its_starter_and_is_known_by_when_it_began(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "daemon.log"
-    pid = start_detached([sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"], log, {"A": "b"})
+    pid = start_detached(
+        [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"], log, {"A": "b"}
+    )
     started = process_started(pid)
     try:
         assert started

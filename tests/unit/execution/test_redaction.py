@@ -29,10 +29,24 @@ def _redactor(value: str = SECRET, name: str = "MY_TOKEN") -> SecretRedactor:
 @pytest.mark.parametrize(
     "name",
     [
-        "TOKEN", "GITHUB_TOKEN", "my_secret", "DB_PASSWORD", "PGPASSWD", "GPG_PASSPHRASE", "AWS_SECRET_KEY", "AWS_ACCESS_KEY",
-        "API_KEY", "APIKEY", "KEY_PROD", "SIGNING_KEY", "KEY", "NPM_AUTH", "GOOGLE_CREDENTIALS", "PRIVATE_KEY_PEM",
+        "TOKEN",
+        "GITHUB_TOKEN",
+        "my_secret",
+        "DB_PASSWORD",
+        "PGPASSWD",
+        "GPG_PASSPHRASE",
+        "AWS_SECRET_KEY",
+        "AWS_ACCESS_KEY",
+        "API_KEY",
+        "APIKEY",
+        "KEY_PROD",
+        "SIGNING_KEY",
+        "KEY",
+        "NPM_AUTH",
+        "GOOGLE_CREDENTIALS",
+        "PRIVATE_KEY_PEM",
     ],
-)  # fmt: skip
+)
 def test_variables_with_such_names_are_secrets(name: str) -> None:
     assert _redactor(name=name)(f"<{SECRET}>") == f"<{MASK}>"
 
@@ -48,9 +62,17 @@ def test_a_secret_is_masked_in_every_form_that_a_report_writes(secret: str) -> N
     redact.also(secret)
     raw = secret.encode()
     forms = [
-        secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret), escape(secret), quoteattr(secret),
-        json.dumps(secret, ensure_ascii=False), base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode().rstrip("="),
-    ]  # fmt: skip
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        json.dumps(secret),
+        escape(secret),
+        quoteattr(secret),
+        json.dumps(secret, ensure_ascii=False),
+        base64.b64encode(raw).decode(),
+        base64.urlsafe_b64encode(raw).decode().rstrip("="),
+    ]
     if secret.lower() in ("password", "changeme", "required", "disabled", "optional"):
         return
     for form in forms:
@@ -63,7 +85,9 @@ def test_json_with_a_masked_secret_stays_json() -> None:
 
 
 def test_each_line_of_a_secret_of_several_lines_is_masked() -> None:
-    key = "\n".join(("-----BEGIN PRIVATE KEY-----", "MIIEvQIBADANBgkqhki", "G9w0BAQEFAASCBKcwggSj", "-----END PRIVATE KEY-----"))
+    key = "\n".join(
+        ("-----BEGIN PRIVATE KEY-----", "MIIEvQIBADANBgkqhki", "G9w0BAQEFAASCBKcwggSj", "-----END PRIVATE KEY-----")
+    )
     redact = _redactor(key)
     shown = redact("\n".join(f"E    {line}" for line in key.splitlines()))
     assert shown.splitlines()[1:3] == [f"E    {MASK}", f"E    {MASK}"]

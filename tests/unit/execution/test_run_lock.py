@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[3]
 HOLDER = (
     "import sys; from pathlib import Path; from pipeline.execution.run_lock import RunLock\n"
     "lock = RunLock(Path(sys.argv[1]), sys.argv[2])\n"
-    "try:\n    lock.acquire()\n    print('held', flush=True)\nexcept Exception as error:\n    print(error, flush=True)\n"
+    "try:\n    lock.acquire()\n    print('held', flush=True)\n"
+    "except Exception as error:\n    print(error, flush=True)\n"
     "sys.stdin.read()\n"
 )
 
@@ -27,8 +28,12 @@ HOLDER = (
 def _other(path: Path, run_id: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Another process that takes the lock; what it says about it."""
     with subprocess.Popen(
-        (sys.executable, "-c", HOLDER, str(path), run_id), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:  # fmt: skip
+        (sys.executable, "-c", HOLDER, str(path), run_id),
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
         assert process.stdout is not None
         yield process, process.stdout.readline().strip()
         if process.poll() is None:
@@ -43,7 +48,9 @@ def _path_fixture(tmp_path: Path) -> Path:
 def test_a_second_run_is_refused_and_told_the_pid(path: Path) -> None:
     with _other(path, "first") as (process, said):
         assert said == "held"
-        with pytest.raises(ConfigurationError, match=rf"Another run is at work in this checkout \(pid {process.pid}\)\.") as caught:
+        with pytest.raises(
+            ConfigurationError, match=rf"Another run is at work in this checkout \(pid {process.pid}\)\."
+        ) as caught:
             RunLock(path, "second").acquire()
         assert caught.value.exit_code == 2
     lock = RunLock(path, "second")
@@ -105,11 +112,14 @@ def test_many_processes_of_one_run_that_begin_at_once_all_get_it(path: Path) -> 
     path.write_text("earlier 1\n", encoding="utf-8")
     code = (
         "import sys; from pathlib import Path; from pipeline.execution.run_lock import RunLock\nsys.stdin.readline()\n"
-        "for _ in range(200):\n    lock = RunLock(Path(sys.argv[1]), 'run')\n    lock.acquire()\n    lock.release()\nprint('done')\n"
+        "for _ in range(200):\n    lock = RunLock(Path(sys.argv[1]), 'run')\n    lock.acquire()\n    lock.release()\n"
+        "print('done')\n"
     )
     argv = (sys.executable, "-c", code, str(path))
     workers = [
-        subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        subprocess.Popen(  # pylint: disable=consider-using-with  # communicate() waits for each
+            argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         for _ in range(4)
     ]
     for worker in workers:

@@ -21,9 +21,20 @@ PASSED = StageResult(
     name="lint", status=Status.PASS, reasons=(), snapshot="s1", evidence=Evidence.of("files", expected="a", checked="a")
 )
 RECORD = RunRecord(
-    run_id="1-a", snapshot="s1", commit="c", branch="caf\udce9", dirty=True, started="2026-01-01T00:00:00Z", actor="me\udcff",
-    python="3.11", platform="Linux", stages=("lint",), required=("lint",), policy_digest="p", policy={"lint.paths": ["a"], "x": 1.5},
-)  # fmt: skip
+    run_id="1-a",
+    snapshot="s1",
+    commit="c",
+    branch="caf\udce9",
+    dirty=True,
+    started="2026-01-01T00:00:00Z",
+    actor="me\udcff",
+    python="3.11",
+    platform="Linux",
+    stages=("lint",),
+    required=("lint",),
+    policy_digest="p",
+    policy={"lint.paths": ["a"], "x": 1.5},
+)
 
 
 @pytest.fixture(name="store")

@@ -18,17 +18,58 @@ from tests.samples import passed, report, results
 
 # "Version 1 grows by addition only": what DESIGN.md lists, and what was added since.
 REPORT = {
-    "schema", "verdict", "required", "snapshot", "commit", "branch", "dirty", "started", "finished", "actor", "python", "platform",
-    "policy", "stages", "findings", "waivers", "suppressions", "not_checked",
-}  # fmt: skip
+    "schema",
+    "verdict",
+    "required",
+    "snapshot",
+    "commit",
+    "branch",
+    "dirty",
+    "started",
+    "finished",
+    "actor",
+    "python",
+    "platform",
+    "policy",
+    "stages",
+    "findings",
+    "waivers",
+    "suppressions",
+    "not_checked",
+}
 STAGE = {
-    "name", "status", "reasons", "gates", "tools", "evidence", "metrics", "findings", "artifacts", "started", "duration_s", "cached",
+    "name",
+    "status",
+    "reasons",
+    "gates",
+    "tools",
+    "evidence",
+    "metrics",
+    "findings",
+    "artifacts",
+    "started",
+    "duration_s",
+    "cached",
     "command",
-}  # fmt: skip
+}
 FINDING = {
-    "id", "rule", "tool", "severity", "confidence", "message", "path", "line", "column", "snippet", "package", "version", "cwe",
-    "aliases", "fix", "state",
-}  # fmt: skip
+    "id",
+    "rule",
+    "tool",
+    "severity",
+    "confidence",
+    "message",
+    "path",
+    "line",
+    "column",
+    "snippet",
+    "package",
+    "version",
+    "cwe",
+    "aliases",
+    "fix",
+    "state",
+}
 
 
 def _document(*stages: StageResult) -> dict[str, Any]:
@@ -53,8 +94,10 @@ def test_the_keys_are_those_of_the_contract() -> None:
     assert set(finding) == FINDING | {"stage", "counted"}
     assert set(document["policy"]) == {"digest", "effective"}
     assert [set(item) for item in (*stage["gates"], *stage["tools"], *stage["artifacts"])] == [
-        {"what", "allowed", "found", "passed", "of_findings"}, {"name", "version"}, {"path", "sha256"},
-    ]  # fmt: skip
+        {"what", "allowed", "found", "passed", "of_findings"},
+        {"name", "version"},
+        {"path", "sha256"},
+    ]
     assert set(stage["evidence"]) == {"unit", "expected", "checked", "control", "missing"}
     assert stage["findings"] == {"new": 1, "existing": 0, "waived": 0}
 
@@ -64,13 +107,12 @@ def test_the_values_are_those_of_the_run() -> None:
     assert document["schema"] == "pipeline.report/v1"
     assert (document["verdict"], document["required"], document["dirty"]) == ("pass", ["lint"], False)
     assert document["stages"][0]["evidence"]["control"] == {
-        "caught": True, "samples": [{"tool": "ruff", "planted": "fault", "caught": True}],
-    }  # fmt: skip
+        "caught": True,
+        "samples": [{"tool": "ruff", "planted": "fault", "caught": True}],
+    }
     assert (document["stages"][1]["status"], document["stages"][1]["evidence"]) == ("not-run", None)
     assert (document["findings"][0]["stage"], document["findings"][0]["cwe"]) == ("lint", [79])
-    assert document["not_checked"] == [
-        {"stage": "lint", "what": "docs (2 files)", "reason": "they are made by a tool"}
-    ]
+    assert document["not_checked"] == [{"stage": "lint", "what": "docs (2 files)", "reason": "they are made by a tool"}]
     assert document["suppressions"][0] == {"stage": "lint", "kind": "noqa", "path": "a.py", "line": 3, "text": "# noqa"}
     assert document["waivers"] == []
 
@@ -87,7 +129,7 @@ def test_a_stage_comes_back_as_it_was(result: StageResult) -> None:
     text = json_report.render_stage(result)
     back = json_report.parse_stage(text)
     assert back == replace(result, duration_s=round(result.duration_s, 3))
-    assert back is not None and json_report.render_stage(back) == text
+    assert json_report.render_stage(back) == text
 
 
 @given(results())

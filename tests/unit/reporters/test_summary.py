@@ -15,7 +15,9 @@ from tests.samples import HOSTILE, RECORD, passed, report, results
 
 
 def _finding(message: str = "bad", *, counted: bool = True) -> Finding:
-    return Finding(rule="E1", tool="ruff", severity=Severity.HIGH, message=message, path="a.py", line=3, counted=counted)
+    return Finding(
+        rule="E1", tool="ruff", severity=Severity.HIGH, message=message, path="a.py", line=3, counted=counted
+    )
 
 
 def _rows(text: str) -> list[str]:

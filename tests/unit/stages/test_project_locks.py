@@ -29,11 +29,15 @@ class _Recording(FakeEnvironments):
         return FakeEnvironments.ensure(self, title, locks)
 
 
-def _context(folder: Path, *files: str, explicit: bool = False, locks: tuple[str, ...] = LOCKS) -> tuple[Context, list[str]]:
+def _context(
+    folder: Path, *files: str, explicit: bool = False, locks: tuple[str, ...] = LOCKS
+) -> tuple[Context, list[str]]:
     tree = write_files(folder / "tree", {name: "" for name in ("service/app.py", *files)})
     settings = replace(
-        Settings(), test=TestSettings(requirements=locks), sources={"test.requirements": "pyproject.toml" if explicit else "default"}
-    )  # fmt: skip
+        Settings(),
+        test=TestSettings(requirements=locks),
+        sources={"test.requirements": "pyproject.toml" if explicit else "default"},
+    )
     environments = _Recording()
     return make_context(folder, tree, settings, environments=environments), environments.wanted
 

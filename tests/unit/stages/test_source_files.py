@@ -33,7 +33,7 @@ def test_python_files_below_the_paths_count() -> None:
 def test_each_exclusion_says_how_much_it_leaves_out_and_why() -> None:
     exclude = [_exclusion(path) for path in ("service/gen", "service/app.py", "gone", "service/gen/a.py")]
     files, left_out = python_files(_snapshot(*PATHS), ("service",), exclude)
-    assert files == ()
+    assert not files
     assert [(item.what, item.reason) for item in left_out] == [
         ("service/gen (2 files)", "made by a tool"),
         ("service/app.py (1 file)", "made by a tool"),
@@ -42,7 +42,9 @@ def test_each_exclusion_says_how_much_it_leaves_out_and_why() -> None:
     ]
 
 
-@given(st.lists(st.sampled_from(PATHS), unique=True), st.lists(st.sampled_from((*PATHS, "service", "service/gen", "x"))))
+@given(
+    st.lists(st.sampled_from(PATHS), unique=True), st.lists(st.sampled_from((*PATHS, "service", "service/gen", "x")))
+)
 def test_no_file_gets_lost_unsaid(paths: list[str], excluded: list[str]) -> None:
     kept, left_out = apply_exclusions(paths, map(_exclusion, excluded))
     amounts = [int(item.what.rpartition("(")[2].split()[0]) for item in left_out]

@@ -32,7 +32,19 @@ def test_a_real_report_counts_what_never_ran_and_tells_what_is_missing(tmp_path:
         (tmp_path / name).write_text(text, encoding="utf-8")
     report = tmp_path / "coverage.json"
     options = coverage.options(("pkg",), report)
-    argv = (sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir=.", "-p", "no:cacheprovider", *options, "pkg/tests")
+    argv = (
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-c",
+        os.devnull,
+        "--rootdir=.",
+        "-p",
+        "no:cacheprovider",
+        *options,
+        "pkg/tests",
+    )
     env = {"COVERAGE_FILE": str(tmp_path / "data"), "PYTHONPATH": "."}
     ended = LocalProcesses(os.environ).run(Request(argv=argv, cwd=tmp_path, timeout_s=60, env=env))
     assert ended.exit_code == 0, ended.stdout
@@ -44,7 +56,9 @@ def test_a_real_report_counts_what_never_ran_and_tells_what_is_missing(tmp_path:
 
 
 def test_only_the_files_that_count_are_counted() -> None:
-    text = json.dumps({"files": {"a.py": _summary(10, 5), "tests\\t.py": _summary(100, 100), "b.py": _summary(0, 0, 3)}})
+    text = json.dumps(
+        {"files": {"a.py": _summary(10, 5), "tests\\t.py": _summary(100, 100), "b.py": _summary(0, 0, 3)}}
+    )
     output = coverage.parse(text, ("a.py", "b.py"))
     assert (output.percent, output.statements, output.excluded_lines, output.missing) == (50.0, 10, 3, ())
     assert coverage.parse(text, ("tests/t.py",)).percent == 100.0
@@ -56,7 +70,8 @@ def test_nothing_counted_is_nothing_covered() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", "{}", '{"files": []}', '{"files": {"a.py": {}}}', '{"files": {"a.py": {"summary": {}}}}']
+    "text",
+    ["", "{", "[]", "null", "{}", '{"files": []}', '{"files": {"a.py": {}}}', '{"files": {"a.py": {"summary": {}}}}'],
 )
 def test_a_report_that_is_not_whole_proves_nothing(text: str) -> None:
     with pytest.raises(ToolTrouble, match="coverage report is not whole"):
@@ -87,5 +102,11 @@ def test_a_place_behind_a_link_to_the_tree_is_known(tmp_path: Path) -> None:
 
 def test_a_source_line_is_shown_as_far_as_it_can_be(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_bytes(b"one\r\ntwo \xff\n" + b"x" * 500)
-    assert [places.source_line(tmp_path, "a.py", line) for line in (1, 2, 3, 4, 0)] == ["one", "two \\xff", "x" * 200, "", ""]
+    assert [places.source_line(tmp_path, "a.py", line) for line in (1, 2, 3, 4, 0)] == [
+        "one",
+        "two \\xff",
+        "x" * 200,
+        "",
+        "",
+    ]
     assert places.source_line(tmp_path, "gone.py", 1) == places.source_line(tmp_path, "", 1) == ""
