@@ -25,6 +25,7 @@ LOCKS = {
     "pipeline/locks/scan.txt": ("--group", "scan"),
     "pipeline/locks/secrets.txt": ("--group", "secrets"),
     "pipeline/locks/audit.txt": ("--group", "audit"),
+    "pipeline/locks/wheels.txt": ("--group", "wheels"),
     "pipeline/locks/test.txt": ("--group", "test"),
     "pipeline/locks/runtime.txt": ("pyproject.toml",),
     "service/requirements.txt": ("service/requirements.in",),
@@ -39,8 +40,8 @@ def selftest(session: nox.Session) -> None:
     place = Workplace(HERE, os.environ, f"selftest-{os.getpid()}")
     place.console.begin("selftest")
     place.ports.engine().close()
-    locks = (HERE / "tests/requirements.txt", HERE / "service/requirements.txt")
-    tools = place.ports.environments.ensure("selftest", locks)
+    wanted = (HERE / "tests/requirements.txt", HERE / "service/requirements.txt")
+    tools = place.ports.environments.ensure("selftest", wanted)
     # What the checks start must not take itself for a part of this Nox run.
     env = {nox_sessions.RUN_VARIABLE: None, "NOX_SCRIPT_MODE": None, "PYTHONPATH": str(HERE)}
     session.run(tools.program("ruff"), "check", ".", external=True)

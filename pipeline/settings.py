@@ -164,6 +164,7 @@ class Smoke:
     ready_path: str = key("/readyz", "the path that answers 200 when the service is ready")
     ready_timeout_s: float = key(30.0, "seconds until it must be ready", low=0.1)
     stop_timeout_s: float = key(15.0, "seconds until it must have stopped after SIGTERM", low=0.1)
+    paths: tuple[str, ...] = key((), "where the tests are that run against a container or a URL; default: test.paths")
     markers: str = key("smoke or system or preflight", "which tests run against the container (a pytest -m expression)")
     base_url_option: str = key("--base-url", "the option that gives the suite the container's address")
     environment: Mapping[str, str] = key({}, "environment of the container")

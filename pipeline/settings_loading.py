@@ -207,6 +207,7 @@ def _with_project_defaults(settings: Settings, metadata: Mapping[str, Any]) -> S
     lock = settings.audit.lock or f"{below}requirements.txt"
     beside = lock.rpartition("/")[0]
     beside = f"{beside}/" if beside else ""
+    tests = settings.test.paths or (f"{below}tests",)
     return replace(
         settings,
         project=project,
@@ -217,10 +218,11 @@ def _with_project_defaults(settings: Settings, metadata: Mapping[str, Any]) -> S
         ),
         test=replace(
             settings.test,
-            paths=settings.test.paths or (f"{below}tests",),
+            paths=tests,
             requirements=settings.test.requirements or (lock, f"{beside}requirements-test.txt"),
             coverage=settings.test.coverage or (service,),
         ),
+        smoke=replace(settings.smoke, paths=settings.smoke.paths or tests),
         build=replace(settings.build, image=settings.build.image or project.name),
         push=replace(settings.push, repository=settings.push.repository or settings.build.image or project.name),
     )

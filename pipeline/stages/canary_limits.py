@@ -63,7 +63,7 @@ def examine_live(context: Context, url: str) -> Examination:
     ran = run_tests(
         context,
         tools,
-        settings.test.paths,
+        settings.smoke.paths,
         settings.canary.markers,
         options=(settings.smoke.base_url_option, url),
         keep="canary.xml",

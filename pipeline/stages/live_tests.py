@@ -13,7 +13,7 @@ def run_live_tests(context: Context, tools: ToolEnvironment, url: str) -> pytest
     Raises:
         ToolTrouble: pytest could not be used, or did not come to an end in time.
     """
-    return _run(context, tools, url, context.settings.test.paths, ())
+    return _run(context, tools, url, context.settings.smoke.paths, ())
 
 
 def notices_silence(context: Context, tools: ToolEnvironment, url: str, ran: pytest.Output) -> bool:

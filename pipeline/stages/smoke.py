@@ -72,7 +72,7 @@ class SmokeStage:
         for name in engine.remove_leftovers(ports.ownership):
             ports.progress.say(f"removed {name}, left by an earlier run")
         tools = project_environment(context)
-        expected = expected_tests(context.snapshot, context.tree, context.settings.test.paths)
+        expected = expected_tests(context.snapshot, context.tree, context.settings.smoke.paths)
         container = engine.start(container_request(context, _image_id(context), self.name))
         try:
             trial = _try_out(context, container, tools)

