@@ -1,8 +1,6 @@
-# /// script
-# requires-python = ">=3.11"
-# dependencies = ["nox>=2026.10.20", "cvss>=3.6", "docker>=7.1", "lxml>=5.3", "msgspec>=0.19", "packaging>=24.2", "requests>=2.32", "uv>=0.9"]
-# ///
-"""The pipeline of the echo service, one session a stage; plus the project's own tests (selftest) and the renewal of locks."""
+# /// script requires-python = ">=3.11" dependencies = ["nox>=2026.10.20", "cvss>=3.6", "docker>=7.1", "lxml>=5.3",
+# "msgspec>=0.19", "packaging>=24.2", "requests>=2.32", "uv>=0.9"] ///
+"""The pipeline of the echo service, one session a stage; the project's own tests (selftest); the renewal of locks."""
 
 import os
 import sys
@@ -14,8 +12,9 @@ import nox
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from pipeline import nox_sessions  # noqa: E402
-from pipeline.workplace import Workplace  # noqa: E402
+# pylint: disable=wrong-import-position  # the path comes first
+from pipeline import nox_sessions  # noqa: E402 - the path comes first
+from pipeline.workplace import Workplace  # noqa: E402 - the path comes first
 
 nox_sessions.register()
 
@@ -36,7 +35,7 @@ LOCKS = {
 
 @nox.session(default=False, venv_backend="none")
 def selftest(session: nox.Session) -> None:
-    """Run the project's own tests, container tests included; `-- --full` runs the long doses too, other words go to pytest."""
+    """Run the project's own tests, container tests included; `-- --full` runs the long doses too."""
     place = Workplace(HERE, os.environ, f"selftest-{os.getpid()}")
     place.console.begin("selftest")
     place.ports.engine().close()
@@ -52,9 +51,9 @@ def selftest(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def locks(session: nox.Session) -> None:
-    """Renew the hashed locks of the tools, the package, the service and the tests; `-- --upgrade` takes the newest versions."""
+    """Renew the hashed locks of tools, package, service and tests; `-- --upgrade` takes the newest versions."""
     for lock, sources in LOCKS.items():
         session.run(
-            "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-header",
-            *sources, "-o", lock, *session.posargs, external=True,
+            "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes",
+            "--no-header", *sources, "-o", lock, *session.posargs, external=True,
         )  # fmt: skip

@@ -27,7 +27,7 @@ DEFECT = 3
 
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Carry out a command and return its exit code: 0 pass, 1 fail, 2 usage or settings, 3 could not tell, 130 interrupted."""
+    """Carry out a command; its exit code: 0 pass, 1 fail, 2 usage or settings, 3 could not tell, 130 interrupted."""
     parser = _parser()
     own, _, behind = _split(arguments)
     try:

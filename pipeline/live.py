@@ -1,7 +1,7 @@
 """A run against a live deployment (``canary -- --url URL``): about that deployment, not about this checkout.
 
-It consists of the canary alone, needs nothing to be built, and leaves its report in a folder of its own, so that it can neither
-lend its green to a snapshot nor take it away.
+It consists of the canary alone, needs nothing to be built, and leaves its report in a folder of its own, so that it
+can neither lend its green to a snapshot nor take it away.
 """
 
 from __future__ import annotations

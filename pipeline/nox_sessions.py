@@ -5,8 +5,8 @@ A noxfile needs two lines::
     from pipeline import nox_sessions
     nox_sessions.register()
 
-The sessions have no environment of Nox's making (``venv_backend="none"``): the stages make theirs from hashed locks, because a
-session whose environment fails is never called by Nox and could not report it.
+The sessions have no environment of Nox's making (``venv_backend="none"``): the stages make theirs from hashed locks,
+because a session whose environment fails is never called by Nox and could not report it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def register(extra: Iterable[Stage] = ()) -> None:
     stages = tuple(extra)
     if collected(stages):
         return
-    import nox
+    # Only a noxfile needs it, and it takes a while to load.
+    import nox  # pylint: disable=import-outside-toplevel
 
     # Nox shows every library's debugging output; what these two say of each request is nobody's business.
     for chatty in ("urllib3", "docker"):
@@ -110,7 +111,8 @@ class _Sessions:
             session.error(f"{name} is {result.status}")
 
     def _begun(self, session: nox.Session) -> Run:
-        from pipeline.run import Run
+        # Only when a stage really runs.
+        from pipeline.run import Run  # pylint: disable=import-outside-toplevel
 
         if self._run is None:
             as_keyboard_interrupt()
@@ -125,7 +127,8 @@ class _Sessions:
 def _selected(session: nox.Session, names: tuple[str, ...]) -> tuple[str, ...]:
     """The stages among the sessions that this Nox run has selected.
 
-    Nox tells a session nothing about its siblings, so its runner is asked; where that is another shape, the session stands alone.
+    Nox tells a session nothing about its siblings, so its runner is asked; where that is another shape, the session
+    stands alone.
     """
     manifest = getattr(getattr(session, "_runner", None), "manifest", None)
     listed = manifest.list_all_sessions() if manifest is not None and hasattr(manifest, "list_all_sessions") else ()
@@ -133,7 +136,7 @@ def _selected(session: nox.Session, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _asked(session: nox.Session) -> frozenset[str] | None:
-    """The sessions that were named on the command line; none when no names were given, so that everything was asked for."""
+    """The sessions that were named on the command line; none when everything was asked for."""
     named = getattr(getattr(getattr(session, "_runner", None), "global_config", None), "sessions", None)
     return frozenset(named) if named else None
 

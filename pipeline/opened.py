@@ -1,6 +1,7 @@
-"""What is opened when a stage first asks for it, once, and closed at the end of a run: the engine, the registries, the bases.
+"""What is opened when a stage first asks for it, and closed at the end of a run: engine, registries, bases.
 
-The parts are imported here inside the functions, because the container SDK alone costs more time than a stage that needs none.
+The parts are imported here inside the functions, because the container SDK alone costs more time than a stage that
+needs none.
 """
 
 # pylint: disable=import-outside-toplevel  # the reason is in the first lines

@@ -1,7 +1,8 @@
 """One run of the pipeline in a checkout: the same object behind a Nox session and the ``pipeline`` command.
 
-It keeps the promise that a report is always true: first every stage's result that does not belong to this snapshot is replaced by
-``not-run``, then each stage replaces its own the moment it ends, and the merged report is made again from those.
+It keeps the promise that a report is always true: first every stage's result that does not belong to this snapshot is
+replaced by ``not-run``, then each stage replaces its own the moment it ends, and the merged report is made again from
+those.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ INTERRUPTED_BEFORE = "The run was interrupted before this stage began."
 
 
 class Run:
-    """A run of ``stages`` in a workplace. :meth:`begin` comes first; then :meth:`stage` for each; :meth:`finish` is optional."""
+    """A run of ``stages`` in a workplace: :meth:`begin`, then :meth:`stage` for each, at the end :meth:`close`."""
 
     def __init__(self, workplace: Workplace, stages: tuple[Stage, ...], run_id: str) -> None:
         self._place = workplace
@@ -60,7 +61,7 @@ class Run:
         return self._record is not None
 
     def begin(self, selected: Iterable[str]) -> tuple[str, ...]:
-        """Take the lock and the snapshot, check the settings, and write ``not-run`` for everything selected and its needs.
+        """Take the lock and the snapshot, check the settings, write ``not-run`` for everything selected and its needs.
 
         Returns the selected stages and their needs, in order.
 
@@ -195,9 +196,10 @@ class Run:
         return {name: result for name, result in found.items() if result.policy == record.policy_digest}
 
     def _reusable(self, stage: Stage) -> StageResult | None:
-        """An earlier result that still stands: a pass of this snapshot and policy, or whatever this very run found before.
+        """An earlier result that still stands: a pass of this snapshot and policy, or what this very run found before.
 
-        What a run has found stands for the whole run: a failure that is tried again until it passes would be no failure.
+        What a run has found stands for the whole run: a failure that is tried again until it passes would be no
+        failure.
         """
         kept = self._place.store.previous(stage.name)
         record = self._record
@@ -251,7 +253,8 @@ class Run:
                 self._settle(replace(result, duration_s=place.ports.clock.monotonic() - clock))
                 raise
         except OSError as error:
-            # Not foreseen in the stage, but of the outside world: a full disk, a file that vanished. Never a traceback, never green.
+            # Not foreseen in the stage, but of the outside world: a full disk, a file that vanished. Never a
+            # traceback, never green.
             reason = f"The stage could not do its work: {error.strerror or error} ({error.filename or 'no file'})."
             result = replace(result, status=Status.INCONCLUSIVE, reasons=(reason,))
         except Exception as error:  # pylint: disable=broad-exception-caught  # a defect in a stage is never green either

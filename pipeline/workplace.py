@@ -101,7 +101,12 @@ class Workplace:
     @cached_property
     def _opened(self) -> Opened:
         return Opened(
-            self.settings, self._own, environ=self.environ, processes=self.processes, progress=self.console, redact=self.redact
+            self.settings,
+            self._own,
+            environ=self.environ,
+            processes=self.processes,
+            progress=self.console,
+            redact=self.redact,
         )
 
     @property

@@ -36,8 +36,7 @@ def unexpected(error: Exception) -> Response:
     g.failure = {
         "error": type(error).__name__,
         "where": [
-            f"{frame.filename}:{frame.lineno} {frame.name}"
-            for frame in traceback.extract_tb(error.__traceback__)[-5:]
+            f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-5:]
         ],
     }
     return answer(InternalServerError())

@@ -112,9 +112,7 @@ class Config:
         except EnvError as error:
             raise SettingsError(f"{error} Correct it in the environment or in .env.") from None
         if cls.KEY_REQUIRED and not config.credentials.secret_key:
-            raise SettingsError(
-                f"The {cls.MODE} mode does not start without its key: set KEY_{cls.SUFFIX}."
-            )
+            raise SettingsError(f"The {cls.MODE} mode does not start without its key: set KEY_{cls.SUFFIX}.")
         return config
 
 

@@ -1,4 +1,4 @@
-"""Which findings count against a stage: the state of each, given after the tools have spoken and before the gate is judged.
+"""Which findings count against a stage: the state of each, given after the tools have spoken and before the gate.
 
 Tool health and evidence are no business of this: a disposition changes the states of findings and the gate that counts
 them, nothing else, so it can never turn "could not tell" into green.

@@ -1,6 +1,7 @@
 """Secrets masked in the free text of a result, field by field.
 
-Never in the rendered report: there a secret that happens to be called like a key or a status would take the report apart.
+Never in the rendered report: there a secret that happens to be called like a key or a status would take the report
+apart.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The effects: processes, files, clocks, git, environments. Imports ``pipeline.core`` and the leaf modules, nothing else of ours."""
+"""The effects: processes, files, clocks, git, environments. Imports ``pipeline.core`` and pure or leaf modules only."""

@@ -99,8 +99,7 @@ class UvEnvironments:
                 f"The {title} environment could not be made.",
                 # uv names the package first and the details last.
                 why=f"uv says: {outcome.tail(14).strip()}",
-                advice="Check that the package index is reached (pip's index and certificate settings are used) and has "
-                "what the lock names.",
+                advice="Check that the package index (pip's settings are used) is reached and has what the lock names.",
             )
 
     def _run(self, title: str, *arguments: str) -> Outcome:

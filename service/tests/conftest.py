@@ -38,9 +38,7 @@ IN_PROCESS_ONLY = {"unit", "integration"}
 ADDRESS_ONLY = {"system", "preflight"}
 
 # The same examples each time: a gate must not depend on luck.
-hypothesis.settings.register_profile(
-    "gate", derandomize=True, deadline=None, max_examples=60, database=None
-)
+hypothesis.settings.register_profile("gate", derandomize=True, deadline=None, max_examples=60, database=None)
 hypothesis.settings.load_profile("gate")
 
 

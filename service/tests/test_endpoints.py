@@ -86,9 +86,7 @@ def test_an_unknown_path_gets_404_as_json(target: Target, path: str) -> None:
     ("method", "path", "allowed"),
     [("POST", "/", {"GET", "HEAD"}), ("GET", "/echo", {"POST"}), ("DELETE", "/echo/x", {"POST"})],
 )
-def test_a_wrong_method_gets_405_and_the_right_ones(
-    target: Target, method: str, path: str, allowed: set[str]
-) -> None:
+def test_a_wrong_method_gets_405_and_the_right_ones(target: Target, method: str, path: str, allowed: set[str]) -> None:
     """JSON, and the header that RFC 9110 requires."""
     answer = target.request(method, path)
     assert answer.status == 405
@@ -145,17 +143,12 @@ def test_a_good_request_id_is_kept(target: Target) -> None:
 @pytest.mark.parametrize("offered", ["a b", "x" * 65, 'a"b', "a\tb", "<b>", "é"])
 def test_a_bad_request_id_is_replaced(target: Target, offered: str) -> None:
     """By one that is fresh each time."""
-    made = {
-        target.request("GET", "/", headers={"X-Request-ID": offered}).headers["x-request-id"]
-        for _ in range(2)
-    }
+    made = {target.request("GET", "/", headers={"X-Request-ID": offered}).headers["x-request-id"] for _ in range(2)}
     assert len(made) == 2
     assert all(len(name) == 32 and name.isalnum() for name in made)
 
 
-@pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "127.0.0.1@evil", "x y"]
-)
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1@evil", "x y"])
 def test_an_untrusted_host_gets_400_and_no_address_of_its_own(target: Target, host: str) -> None:
     """Absolute addresses believe no Host."""
     answer = target.request("GET", "/", headers={"Host": host})
@@ -164,9 +157,7 @@ def test_an_untrusted_host_gets_400_and_no_address_of_its_own(target: Target, ho
     assert b"evil" not in answer.body
 
 
-@pytest.mark.parametrize(
-    "header", ["X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "Forwarded"]
-)
+@pytest.mark.parametrize("header", ["X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "Forwarded"])
 def test_forwarded_headers_are_not_believed_without_a_proxy(target: Target, header: str) -> None:
     """The default is no proxy."""
     answer = target.request("GET", "/", headers={header: "https"})

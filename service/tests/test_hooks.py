@@ -27,9 +27,7 @@ def serving(config: Config, **changes: Any) -> Config:
 def test_a_request_writes_one_line_without_what_it_carried(app: Flask, log_lines: LogLines) -> None:
     """Structured, and with the route's pattern where the path would show the item."""
     target = InProcess(app.test_client())
-    target.request(
-        "POST", "/echo/personal?lang=private", headers={"X-Request-ID": "id-1"}, body=b"intimate"
-    )
+    target.request("POST", "/echo/personal?lang=private", headers={"X-Request-ID": "id-1"}, body=b"intimate")
     (line,) = log_lines()
     assert line["logger"] == "service.request"
     assert line["level"] == "INFO"
@@ -71,9 +69,7 @@ def test_no_client_can_break_the_line(config: Config, log_lines: LogLines) -> No
 
 
 @pytest.mark.regression
-def test_a_fault_tells_the_client_nothing_and_the_log_where(
-    app: Flask, log_lines: LogLines
-) -> None:
+def test_a_fault_tells_the_client_nothing_and_the_log_where(app: Flask, log_lines: LogLines) -> None:
     """Neither the exception's message nor its type reaches the client; the message, which may
     hold the client's data, does not reach the log either."""
 

@@ -51,9 +51,7 @@ def _cases() -> dict[Case, Provocation]:
     for (path, method), concrete in CONCRETE.items():
         verb = method.upper()
         cases[path, method, "200"] = Provocation(method=verb, path=concrete)
-        cases[path, method, "400"] = Provocation(
-            method=verb, path=concrete, headers={"Host": "untrusted.example"}
-        )
+        cases[path, method, "400"] = Provocation(method=verb, path=concrete, headers={"Host": "untrusted.example"})
         cases[path, method, "413"] = Provocation(method=verb, path=concrete, body=b"x" * 70_000)
     return cases
 
@@ -89,9 +87,7 @@ def _resolved(part: dict[str, Any]) -> dict[str, Any]:
 
 def _validate(schema: dict[str, Any], instance: object) -> None:
     # The whole document goes along, because that is where the references point.
-    Draft202012Validator(
-        {**DOCUMENT, **schema}, format_checker=Draft202012Validator.FORMAT_CHECKER
-    ).validate(instance)
+    Draft202012Validator({**DOCUMENT, **schema}, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(instance)
 
 
 @pytest.mark.acceptance
@@ -155,9 +151,7 @@ def test_every_route_is_documented_and_the_reverse(app: Flask) -> None:
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD"}
     }
-    documented = {
-        (path, method) for path, operations in DOCUMENT["paths"].items() for method in operations
-    }
+    documented = {(path, method) for path, operations in DOCUMENT["paths"].items() for method in operations}
     assert routes == documented
 
 

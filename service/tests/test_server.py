@@ -107,9 +107,7 @@ def test_a_request_in_flight_outlives_the_drain(tmp_path: Path) -> None:
         ("MODE_CONFIG", "prod", "development, testing, production"),
     ],
 )
-def test_it_refuses_to_start_with_one_clear_sentence(
-    tmp_path: Path, name: str, value: str | None, said: str
-) -> None:
+def test_it_refuses_to_start_with_one_clear_sentence(tmp_path: Path, name: str, value: str | None, said: str) -> None:
     """No traceback, no worker that boots again and again."""
     with Server(tmp_path, **{name: value}) as server:
         assert server.wait() == 1
@@ -148,9 +146,7 @@ def test_the_configuration_does_not_load_without_settings(monkeypatch: pytest.Mo
         runpy.run_path(str(CONFIGURATION))
 
 
-def test_the_health_check_passes_while_the_service_lives(
-    monkeypatch: pytest.MonkeyPatch, server: Server
-) -> None:
+def test_the_health_check_passes_while_the_service_lives(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
     """The command that the image's HEALTHCHECK runs."""
     monkeypatch.setenv("PORT", str(urlsplit(server.remote.base_url).port))
     assert health.main() == 0

@@ -45,9 +45,7 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
         (" production ", Production),
     ],
 )
-def test_the_mode_is_chosen_in_any_case(
-    monkeypatch: pytest.MonkeyPatch, name: str, mode: type[Config]
-) -> None:
+def test_the_mode_is_chosen_in_any_case(monkeypatch: pytest.MonkeyPatch, name: str, mode: type[Config]) -> None:
     """MODE_CONFIG names the class."""
     monkeypatch.setenv("MODE_CONFIG", name)
     monkeypatch.setenv("KEY_PROD", secrets.token_urlsafe())
@@ -64,9 +62,7 @@ def test_the_mode_defaults_to_development() -> None:
 
 
 @pytest.mark.parametrize("name", ["prod", "", "Config", "develop\nment"])
-def test_an_unknown_mode_is_refused_with_the_list(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_an_unknown_mode_is_refused_with_the_list(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """An empty name too: falling back to Development would be a quiet downgrade."""
     monkeypatch.setenv("MODE_CONFIG", name)
     with pytest.raises(SettingsError, match="development, testing, production"):
@@ -74,9 +70,7 @@ def test_an_unknown_mode_is_refused_with_the_list(
 
 
 @pytest.mark.parametrize("key", [None, "", "  "])
-def test_production_does_not_start_without_its_key(
-    monkeypatch: pytest.MonkeyPatch, key: str | None
-) -> None:
+def test_production_does_not_start_without_its_key(monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
     """Another mode's key is no substitute."""
     monkeypatch.setenv("MODE_CONFIG", "production")
     monkeypatch.setenv("KEY_DEVL", secrets.token_urlsafe())
@@ -86,12 +80,8 @@ def test_production_does_not_start_without_its_key(
         load(ABSENT)
 
 
-@pytest.mark.parametrize(
-    ("mode", "suffix"), [("development", "DEVL"), ("testing", "TEST"), ("production", "PROD")]
-)
-def test_each_mode_reads_its_own_values(
-    monkeypatch: pytest.MonkeyPatch, mode: str, suffix: str
-) -> None:
+@pytest.mark.parametrize(("mode", "suffix"), [("development", "DEVL"), ("testing", "TEST"), ("production", "PROD")])
+def test_each_mode_reads_its_own_values(monkeypatch: pytest.MonkeyPatch, mode: str, suffix: str) -> None:
     """Never those of another."""
     for name in ("DEVL", "TEST", "PROD"):
         monkeypatch.setenv(f"KEY_{name}", f"key of {name}")
@@ -148,9 +138,7 @@ def test_the_example_names_every_setting(monkeypatch: pytest.MonkeyPatch, mode: 
     load(ABSENT)
     assert asked <= dotenv_values(EXAMPLE).keys()
     suffix = settings.MODES[mode].SUFFIX
-    own = {
-        name for name in dotenv_values(EXAMPLE) if not name.endswith(("_DEVL", "_TEST", "_PROD"))
-    }
+    own = {name for name in dotenv_values(EXAMPLE) if not name.endswith(("_DEVL", "_TEST", "_PROD"))}
     assert asked == own | {f"KEY_{suffix}", f"DATABASE_URI_{suffix}"}
 
 
@@ -173,9 +161,7 @@ def test_the_example_names_every_setting(monkeypatch: pytest.MonkeyPatch, mode: 
         ("TRUSTED_HOSTS", "bad.example:80"),
     ],
 )
-def test_an_impossible_value_is_refused_by_name(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str
-) -> None:
+def test_an_impossible_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """Before anything runs."""
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=name):

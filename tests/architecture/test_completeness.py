@@ -34,7 +34,9 @@ def test_a_stage_has_its_file_its_settings_its_tests_and_its_row(name: str) -> N
 def tools() -> list[str]:
     """Modules of ``pipeline/tools`` that call a tool."""
     modules = (ROOT / "pipeline/tools").glob("*.py")
-    return sorted(path.stem for path in modules if re.search(r"^def \w*command\(", path.read_text(encoding="utf-8"), re.M))
+    return sorted(
+        path.stem for path in modules if re.search(r"^def \w*command\(", path.read_text(encoding="utf-8"), re.M)
+    )
 
 
 @pytest.mark.parametrize("name", tools())

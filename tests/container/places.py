@@ -102,7 +102,9 @@ SETTINGS = Settings(
     audit=Audit(lock="service/requirements.txt"),
     test=ProjectTests(paths=("service/tests",), requirements=("service/requirements.txt",)),
     build=Build(image="container-sample", timeout_s=120),
-    smoke=Smoke(paths=("service/tests",), markers="smoke", ready_timeout_s=15, stop_timeout_s=5, random_keys=("SAMPLE_KEY",)),
+    smoke=Smoke(
+        paths=("service/tests",), markers="smoke", ready_timeout_s=15, stop_timeout_s=5, random_keys=("SAMPLE_KEY",)
+    ),
 )
 
 

@@ -29,8 +29,9 @@ OPTIONS = ("--bridge=none", "--iptables=false", "--ip6tables=false", "--storage-
 
 
 def start_apart(argv: list[str], log: Path, env: Mapping[str, str]) -> int:
-    """Start a daemon in a network of its own: with ``--bridge=none`` dockerd deletes the bridge that it finds, which here
-    would be that of the engine that this machine uses.
+    """Start a daemon in a network of its own.
+
+    With ``--bridge=none`` dockerd deletes the bridge that it finds, here that of the engine that this machine uses.
     """
     return start_detached(["unshare", "--net", *argv], log, env)
 

@@ -80,10 +80,13 @@ def append(file: str, text: str) -> Callable[[Path], None]:
 
 def test_without_a_fault_every_stage_is_green(clean: Path, advisories: Path) -> None:
     results = carry_out(clean, advisories, *STATIC)
-    assert {name: (result.status, result.reasons) for name, result in results.items() if result.status is not Status.PASS} == {}
+    assert {
+        name: (result.status, result.reasons) for name, result in results.items() if result.status is not Status.PASS
+    } == {}
 
 
 MODULE = "src/units/conversion.py"
+TESTS = "tests/test_conversion.py"
 VULNERABLE = f"jinja2==2.10 \\\n    --hash=sha256:{'0' * 64}\n"
 
 
@@ -97,8 +100,8 @@ VULNERABLE = f"jinja2==2.10 \\\n    --hash=sha256:{'0' * 64}\n"
         ("secrets", Status.FAIL, append(MODULE, f'\n\nDB_PASSWORD = "{PASSWORD}"\n'), "credentials"),
         ("secrets", Status.FAIL, append("settings.yml", f"db_password: {PASSWORD}\n"), "credentials"),
         ("audit", Status.FAIL, append("requirements.txt", VULNERABLE), "vulnerabilities"),
-        ("test", Status.FAIL, append("tests/test_conversion.py", "\n\ndef test_planted():\n    assert 1 == 2\n"), "failing"),
-        ("test", Status.FAIL, append("tests/test_conversion.py", "\n\nimport absent_module\n"), "failing"),
+        ("test", Status.FAIL, append(TESTS, "\n\ndef test_planted():\n    assert 1 == 2\n"), "failing"),
+        ("test", Status.FAIL, append(TESTS, "\n\nimport absent_module\n"), "failing"),
         ("test", Status.FAIL, append(MODULE, "\n\ndef unused():\n" + "    print()\n" * 400), "line coverage"),
     ],
     ids=[

@@ -14,7 +14,7 @@ from pipeline.stages import registry
 from tests.projects import SampleStage, doubtful, git, green, make_project, red
 
 
-@pytest.fixture(name="project")
+@pytest.fixture(name="project", autouse=True)
 def project_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     project = make_project(tmp_path / "a project", 'required = ["lint", "test"]')
     monkeypatch.chdir(project)
@@ -36,7 +36,7 @@ def signals_stay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_green_run_exits_0_and_names_the_reports(
-    project: Path, stages: dict[str, SampleStage], capsys: pytest.CaptureFixture[str]
+    stages: dict[str, SampleStage], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.run_command(["run"]) == 0
     said = capsys.readouterr().err
@@ -46,20 +46,18 @@ def test_a_green_run_exits_0_and_names_the_reports(
 
 
 @pytest.mark.parametrize(("examine", "code"), [(green, 0), (red, 1), (doubtful, 3)])
-def test_the_exit_code_is_that_of_the_stages_asked_for(
-    project: Path, stages: dict[str, SampleStage], examine: Any, code: int
-) -> None:
+def test_the_exit_code_is_that_of_the_stages_asked_for(stages: dict[str, SampleStage], examine: Any, code: int) -> None:
     stages["lint"] = SampleStage("lint", examine)
     assert cli.run_command(["run", "lint"]) == code
     assert cli.run_command(["run", "test"]) == 0
 
 
-def test_without_a_name_the_required_stages_decide(project: Path, stages: dict[str, SampleStage]) -> None:
+def test_without_a_name_the_required_stages_decide(stages: dict[str, SampleStage]) -> None:
     stages["build"] = SampleStage("build", red)
     assert cli.run_command(["run"]) == 0, "build is not required here"
 
 
-def test_arguments_behind_the_dashes_reach_the_stages(project: Path, stages: dict[str, SampleStage]) -> None:
+def test_arguments_behind_the_dashes_reach_the_stages(stages: dict[str, SampleStage]) -> None:
     cli.run_command(["run", "lint", "--", "--mood", "good"])
     assert stages["lint"].calls[0].arguments == ("--mood", "good")
 
@@ -83,9 +81,7 @@ def test_usage_errors_exit_2(arguments: list[str], capsys: pytest.CaptureFixture
     assert "usage:" in capsys.readouterr().err
 
 
-def test_an_unknown_stage_exits_2_with_the_nearest_name(
-    project: Path, stages: dict[str, SampleStage], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unknown_stage_exits_2_with_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run_command(["run", "lnit"]) == 2
     assert "did you mean 'lint'?" in capsys.readouterr().err
 
@@ -133,7 +129,7 @@ def test_without_git_history_it_exits_2(
 
 
 def test_config_shows_each_value_and_its_source(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PIPELINE_LINT_SCORE_FLOOR", "7.5")
     assert cli.run_command(["config"]) == 0
@@ -146,7 +142,7 @@ def test_config_shows_each_value_and_its_source(
     assert values["lint.score_floor"] == {"value": 7.5, "source": "PIPELINE_LINT_SCORE_FLOOR"}
 
 
-def test_stages_are_listed_with_their_needs(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stages_are_listed_with_their_needs(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run_command(["stages"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [
@@ -182,7 +178,7 @@ def test_a_verdict_about_other_content_is_none(
 
 
 def test_a_full_disk_is_a_sentence_and_no_traceback(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "reports")

@@ -9,13 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import nox
 import pytest
 from nox import registry as nox_registry
 
 from pipeline import nox_sessions
 from pipeline.errors import EngineTrouble
-from pipeline.stages import registry
 from tests.projects import SampleStage, green, make_project, red
 
 
@@ -189,5 +187,3 @@ def test_a_live_deployment_needs_nothing_and_has_a_report_of_its_own(
     assert [stage["name"] for stage in document["stages"]] == ["canary"]
     assert document["verdict"] == "pass"
     assert not (project / "reports/pipeline.json").exists()
-
-

@@ -159,21 +159,8 @@ def test_a_stage_of_the_projects_own_has_a_table_that_is_handed_over(tmp_path: P
 
 
 def test_the_nine_stages_are_required_unless_told_otherwise(tmp_path: Path) -> None:
-    assert (
-        _load(tmp_path).project.required
-        == STAGE_NAMES
-        == (
-            "lint",
-            "scan",
-            "secrets",
-            "audit",
-            "test",
-            "build",
-            "smoke",
-            "canary",
-            "push",
-        )
-    )
+    assert " ".join(_load(tmp_path).project.required) == "lint scan secrets audit test build smoke canary push"
+    assert _load(tmp_path).project.required == STAGE_NAMES
 
 
 def test_values_of_a_file_have_their_types(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from tests.scripted_http import Asked, Reply, scripted_http
 from tests.support import make_context, real_processes, snapshot_of, write_files
 
 RULES = Comparison(tolerance=0.2, max_error_rate=0.0, looks=ROUNDS)
+USER = "u"
 SETTINGS = Settings(canary=Canary(paths=("/", "/b"), requests=100))
 TARGETS = {"candidate": "http://candidate", "release": "http://release"}
 
@@ -191,7 +192,7 @@ def test_the_address_of_a_live_deployment(arguments: tuple[str, ...], url: str) 
         ("--url=",),
         ("--url", "example.org"),
         ("--url", "ftp://example.org"),
-        ("--url", "http://{}:{}@example.org".format("u", "p")),
+        ("--url", f"http://{USER}:{USER}@example.org"),
     ],
 )
 def test_an_address_that_is_none_is_refused(arguments: tuple[str, ...]) -> None:

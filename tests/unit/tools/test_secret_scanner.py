@@ -57,8 +57,9 @@ def test_findings_have_place_rule_and_advice_and_no_value() -> None:
 
 def test_a_short_value_is_masked_also_where_its_letters_stand_earlier_on_the_line() -> None:
     ended, _ = recorded("secrets", "clean", TREE)
-    place = {"path": "a", "line": 1, "text": "http://user:{}@host".format("ht"), "body": [], "name": "", "quoted": False}
     found = {"type": "Basic Auth", "kind": "BasicAuthDetector", "value": "ht", "whole": "http", "renamed": False}
+    text = f"http://user:{found['value']}@host"
+    place = {"path": "a", "line": 1, "text": text, "body": [], "name": "", "quoted": False}
     document = {**json.loads(ended.stdout), "candidates": [{**place, **found}]}
     (finding,) = secret_scanner.parse(replace(ended, stdout=json.dumps(document))).findings
     assert finding.snippet == "[secret]://user:[secret]@host"
