@@ -11,11 +11,12 @@ import argparse
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import ConfigurationError, PipelineError, StorageTrouble
+from pipeline.errors import ConfigurationError, PipelineError
 from pipeline.settings import STAGE_NAMES
 
 if TYPE_CHECKING:
@@ -34,24 +35,37 @@ def run_command(arguments: Sequence[str]) -> int:
         options = parser.parse_args(own)
         options.behind = tuple(behind)
         command: Callable[[argparse.Namespace], int] = options.command
-        return command(options)
+        code = command(options)
+        # Here, so that a reader who has gone is met inside the try.
+        sys.stdout.flush()
+        return code
     except SystemExit as exit_request:
         # argparse ends the process by itself for --help and for a usage error (2, as in our own contract).
         return exit_request.code if isinstance(exit_request.code, int) else 2
     except PipelineError as error:
-        sys.stderr.write(f"pipeline: {error}\n")
+        _complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write("pipeline: interrupted\n")
+        _complain("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; there is nobody left to tell, and a flush at exit must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DEFECT
     except OSError as error:
-        trouble = StorageTrouble(f"{error.filename or 'A file'}: {error.strerror or error}.")
-        sys.stderr.write(f"pipeline: {trouble}\n")
+        _complain(f"{error.filename or 'A file'}: {error.strerror or error}.")
         return DEFECT
+    except Exception as error:  # pylint: disable=broad-exception-caught  # 1 would mean that the target is at fault
+        traceback.print_exc()
+        _complain(f"This is a defect of the pipeline, please report it: {type(error).__name__}.")
+        return DEFECT
+
+
+def _complain(text: str) -> None:
+    """One sentence on standard error, with the secrets of this process's environment masked."""
+    from pipeline.execution.redaction import SecretRedactor
+
+    sys.stderr.write(f"pipeline: {SecretRedactor(os.environ)(text)}\n")
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], str, list[str]]:
@@ -126,7 +140,6 @@ def _run(options: argparse.Namespace) -> int:
     from pipeline.interrupts import as_keyboard_interrupt
     from pipeline.live import is_live, live_stages
     from pipeline.run import Run, each
-    from pipeline.settings_values import nearest
     from pipeline.stages.registry import pipeline_stages
 
     run_id, extra = _run_id(), _extra()
@@ -134,11 +147,7 @@ def _run(options: argparse.Namespace) -> int:
     place = _place(extra, run_id, live=live)
     stages = pipeline_stages(place.settings.project.required, extra)
     stages = live_stages(stages) if live else stages
-    names = tuple(stage.name for stage in stages)
-    for name in options.stages:
-        if name not in names:
-            raise ConfigurationError(f"There is no stage {name!r}{nearest(name, names)}.")
-    asked = tuple(options.stages) or names
+    asked = _asked(options.stages, tuple(stage.name for stage in stages))
     as_keyboard_interrupt()
     run = Run(place, stages, run_id)
     planned = run.begin(asked)
@@ -149,6 +158,16 @@ def _run(options: argparse.Namespace) -> int:
     statuses = {result.name: result.status for result in run.report().results}
     relevant = options.stages or place.settings.project.required
     return EXIT_CODES[worst(statuses[name] for name in relevant)]
+
+
+def _asked(named: Sequence[str], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The stages that were named, or all of them. Raises ConfigurationError for a name that is none."""
+    from pipeline.settings_values import nearest
+
+    for name in named:
+        if name not in names:
+            raise ConfigurationError(f"There is no stage {name!r}{nearest(name, names)}.")
+    return tuple(named) or names
 
 
 def _stages(options: argparse.Namespace) -> int:
@@ -163,9 +182,11 @@ def _stages(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> int:
+    from pipeline.core.masking import masked_value
     from pipeline.settings_loading import effective
 
-    values = effective(_place().settings)
+    place = _place()
+    values = [(name, masked_value(value, place.redact), source) for name, value, source in effective(place.settings)]
     if options.json:
         print(json.dumps({name: {"value": value, "source": source} for name, value, source in values}, indent=2))
         return 0

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.core.stage import Status
 from pipeline.errors import ConfigurationError, PipelineError
+from pipeline.execution.redaction import SecretRedactor
 from pipeline.interrupts import as_keyboard_interrupt
 from pipeline.live import is_live, live_stages
 from pipeline.project_stages import collected
@@ -64,7 +65,7 @@ def register(extra: Iterable[Stage] = ()) -> None:
 
 def refuse(error: PipelineError) -> Any:
     """Say what is wrong and end with the error's exit code."""
-    sys.stderr.write(f"pipeline: {error}\n")
+    sys.stderr.write(f"pipeline: {SecretRedactor(os.environ)(str(error))}\n")
     raise SystemExit(error.exit_code)
 
 
@@ -106,7 +107,9 @@ class _Sessions:
         except ConfigurationError as error:
             refuse(error)
         except PipelineError as error:
-            session.error(str(error))
+            session.error(self._place.redact(str(error)))
+        except OSError as error:
+            session.error(f"{error.filename or 'A file'}: {error.strerror or error}.")
         if result.status is not Status.PASS:
             session.error(f"{name} is {result.status}")
 

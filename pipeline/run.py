@@ -7,10 +7,11 @@ those.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,12 +19,11 @@ from pipeline.core.masking import masked_record, masked_result
 from pipeline.core.plan import Step, ordered, unmet
 from pipeline.core.run_record import Report, RunRecord
 from pipeline.core.snapshot import Snapshot
-from pipeline.core.stage import Examination, StageResult, Status, not_run
-from pipeline.core.verdict import conclude
-from pipeline.errors import ConfigurationError, PipelineError, StorageTrouble, TargetFault
-from pipeline.execution.checkout import altered
+from pipeline.core.stage import StageResult, Status, not_run
+from pipeline.errors import ConfigurationError
 from pipeline.execution.files import write_atomically
 from pipeline.reporters import FORMATS
+from pipeline.stage_outcome import carried_out
 from pipeline.stages.context import Context, Stage
 from pipeline.workplace import Workplace
 
@@ -71,7 +71,9 @@ class Run:
         planned = ordered(self._steps, selected)
         self._place.lock.acquire()
         try:
-            self._prepare(planned)
+            # The workers of one run may begin at the same moment; one of them makes the run, the others join it.
+            with self._one_at_a_time():
+                self._prepare(planned)
         except BaseException:
             self._record = None
             self._place.lock.release()
@@ -124,14 +126,22 @@ class Run:
 
     def merge(self) -> Report:
         """Write the merged report in every format; one process of the run at a time."""
-        place = self._place
-        place.state.mkdir(parents=True, exist_ok=True)
-        with (place.state / "merge.lock").open("w", encoding="ascii") as guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
-            report = self.report()
-            for file, render in FORMATS.items():
-                write_atomically(place.store.reports / file, render(report))
+        with self._one_at_a_time():
+            return self._write_reports()
+
+    def _write_reports(self) -> Report:
+        report = self.report()
+        for file, render in FORMATS.items():
+            write_atomically(self._place.store.reports / file, render(report))
         return report
+
+    @contextlib.contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Among the processes of one run."""
+        self._place.state.mkdir(parents=True, exist_ok=True)
+        with (self._place.state / "merge.lock").open("w", encoding="ascii") as guard:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            yield
 
     def close(self) -> None:
         """Show what came of the run and where its reports are, and give everything back."""
@@ -165,9 +175,9 @@ class Run:
         self._snapshot, self._record = snapshot, current
         self._planned = planned
         self._reset(joined)
-        self._tree = place.lay_out(snapshot)
+        self._tree = place.lay_out(snapshot, alone=not joined)
         place.store.write_record(current)
-        self.merge()
+        self._write_reports()
 
     def _reset(self, joined: bool) -> None:
         """Planned stages start as not-run, unless this very run (of another process) has their result already.
@@ -234,33 +244,16 @@ class Run:
         )
 
     def _carry_out(self, stage: Stage, context: Context) -> StageResult:
-        """Run the stage and turn what it saw, or the trouble that it met, into a result."""
+        """The stage's result; bad configuration is in the report before it ends the run."""
         place = self._place
-        place.store.fresh_raw(stage.name)
         started, clock = place.timestamp(), place.ports.clock.monotonic()
-        result = replace(self._not_run(stage.name, INTERRUPTED), started=started)
+        blank = replace(self._not_run(stage.name, INTERRUPTED), started=started)
         try:
-            examination = stage.run(context)
-            changed = altered(context.snapshot, context.tree)
-            if changed:
-                raise StorageTrouble(f"The stage changed the snapshot that it was to check: {', '.join(changed[:3])}.")
-            result = _from_examination(result, examination)
-        except TargetFault as fault:
-            result = replace(result, status=Status.FAIL, reasons=(str(fault),))
-        except PipelineError as trouble:
-            result = replace(result, status=Status.INCONCLUSIVE, reasons=(str(trouble),))
-            if isinstance(trouble, ConfigurationError):
-                self._settle(replace(result, duration_s=place.ports.clock.monotonic() - clock))
-                raise
-        except OSError as error:
-            # Not foreseen in the stage, but of the outside world: a full disk, a file that vanished. Never a
-            # traceback, never green.
-            reason = f"The stage could not do its work: {error.strerror or error} ({error.filename or 'no file'})."
-            result = replace(result, status=Status.INCONCLUSIVE, reasons=(reason,))
-        except Exception as error:  # pylint: disable=broad-exception-caught  # a defect in a stage is never green either
-            reason = f"The stage broke down, which is a defect of the pipeline: {type(error).__name__}: {error}."
-            place.keep_traceback(stage.name, error)
-            result = replace(result, status=Status.INCONCLUSIVE, reasons=(reason,))
+            result = carried_out(stage, context, blank, place)
+        except ConfigurationError as error:
+            refused = replace(blank, status=Status.INCONCLUSIVE, reasons=(str(error),))
+            self._settle(replace(refused, duration_s=place.ports.clock.monotonic() - clock))
+            raise
         return replace(result, duration_s=place.ports.clock.monotonic() - clock)
 
     def _settle(self, result: StageResult) -> StageResult:
@@ -279,22 +272,6 @@ class Run:
             policy=record.policy_digest if record else "",
             command=self._place.command(name),
         )
-
-
-def _from_examination(result: StageResult, examination: Examination) -> StageResult:
-    status, reasons = conclude(examination)
-    return replace(
-        result,
-        status=status,
-        reasons=reasons,
-        evidence=examination.evidence,
-        gates=examination.gates,
-        findings=examination.findings,
-        tools=examination.tools,
-        metrics=examination.metrics,
-        not_checked=examination.not_checked,
-        suppressions=examination.suppressions,
-    )
 
 
 def each(run: Run, planned: tuple[str, ...], asked: frozenset[str], arguments: tuple[str, ...]) -> None:

@@ -114,12 +114,12 @@ class Workplace:
         """The mark on what this checkout starts: a digest of its path, since a report must not hold the path itself."""
         return Ownership(checkout=hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:16], run=self._run_id)
 
-    def lay_out(self, snapshot: Snapshot) -> Path:
-        """The snapshot as a tree of files; also makes the scratch folder."""
+    def lay_out(self, snapshot: Snapshot, *, alone: bool) -> Path:
+        """The snapshot as a tree of files, and the scratch folder; ``alone`` when no other process is of this run."""
         self.scratch.mkdir(parents=True, exist_ok=True)
         trees = self._own / "snapshots"
         trees.mkdir(parents=True, exist_ok=True)
-        return lay_out(snapshot, self.root, trees)
+        return lay_out(snapshot, self.root, trees, alone=alone)
 
     def record(self, run_id: str, snapshot: Snapshot, stages: tuple[str, ...]) -> RunRecord:
         """What a run that begins now is about."""

@@ -14,6 +14,7 @@ class JsonFormatter(logging.Formatter):
     """A record as one line of JSON; a mapping passed as ``extra={"fields": …}`` is merged in."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,

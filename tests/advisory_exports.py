@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 REAL_EXPORT = Path(
-    os.environ.get("PIPELINE_TEST_ADVISORIES")
+    os.environ.get("PIPELINE_SELFTEST_ADVISORIES")
     or Path(__file__).resolve().parents[2] / "shared" / "advisories" / "PyPI-all.zip"
 )
 """A real snapshot of the PyPA database, where this machine has it; tests that want it make do without."""

@@ -6,6 +6,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# Timings say nothing on a shared machine; what is to be fast is measured in benchmarks.
+settings.register_profile("any machine", deadline=None, print_blob=True)
+settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,7 +32,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No ``PIPELINE_…`` or CI variable of the caller changes a test's outcome, and no test changes the caller's."""
     before = _environment()
     for name in before:
-        if name.startswith(("PIPELINE_", "GITHUB_")) and name != "PIPELINE_TEST_ADVISORIES":
+        if name.startswith(("PIPELINE_", "GITHUB_")) and name != "PIPELINE_SELFTEST_ADVISORIES":
             monkeypatch.delenv(name)
     yield
     monkeypatch.undo()

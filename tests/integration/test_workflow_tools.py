@@ -205,7 +205,7 @@ def test_the_real_pipeline_goes_through_the_workflow(tmp_path: Path) -> None:
     git(repository, "init", "-q", "-b", "main")
     git(repository, "add", "-A")
     git(repository, "commit", "-q", "-m", "as it is")
-    advisories = os.environ.get("PIPELINE_TEST_ADVISORIES")
+    advisories = os.environ.get("PIPELINE_SELFTEST_ADVISORIES")
     offline = {"PIPELINE_AUDIT_ADVISORIES": advisories, "PIPELINE_AUDIT_MAX_AGE_DAYS": "36500"} if advisories else {}
     packages = {name: value for name, value in os.environ.items() if name == "HOME" or name.startswith(("PIP_", "UV_"))}
     # The project's own tests are what runs this, so the job that runs them only shows that the wrapper works.

@@ -51,6 +51,7 @@ def stages_fixture(monkeypatch: pytest.MonkeyPatch) -> dict[str, SampleStage]:
 
 @pytest.fixture(name="project")
 def project_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A checkout in which this process is a Nox of its own; what would happen at its exit happens after the test."""
     project = make_project(tmp_path / "project", 'required = ["lint", "build"]')
     monkeypatch.chdir(project)
     monkeypatch.setenv(nox_sessions.RUN_VARIABLE, "run-1")

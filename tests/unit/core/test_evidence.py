@@ -29,7 +29,7 @@ def test_nothing_to_check_is_not_a_pass() -> None:
 
 def test_what_is_missing_is_counted_and_named_up_to_a_bound() -> None:
     names = [f"f{number:03}" for number in range(200)]
-    (sentence,) = Evidence.of("files", expected=names, checked=names[:1]).doubts
+    sentence = " ".join(Evidence.of("files", expected=names, checked=names[:1]).doubts)
     assert sentence == "199 of 200 files were not checked: f001, f002, f003, f004, f005 and 194 more."
 
 
@@ -39,7 +39,7 @@ def test_more_than_was_expected_does_not_hide_what_is_missing() -> None:
 
 def test_each_control_that_was_not_caught_is_named() -> None:
     controls = [Control(tool=tool, planted="fault", caught=tool == "ruff") for tool in ("ruff", "pylint")]
-    (sentence,) = Evidence.of("files", expected="a", checked="a", controls=controls).doubts
+    sentence = " ".join(Evidence.of("files", expected="a", checked="a", controls=controls).doubts)
     assert sentence == "pylint did not catch the planted fault, so its silence proves nothing."
 
 

@@ -83,4 +83,4 @@ def test_a_helper_that_fails_is_trouble_without_its_words(tmp_path: Path, monkey
 def test_nothing_anywhere_is_anonymous() -> None:
     found = find_credentials(HOST, {}, empty)
     assert not found
-    assert found.for_engine == {}
+    assert not found.for_engine

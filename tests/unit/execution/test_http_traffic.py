@@ -40,7 +40,7 @@ def test_errors_are_values() -> None:
 
 
 def test_a_silent_server_costs_a_bounded_time() -> None:
-    def slow(asked: Asked) -> Reply:
+    def slow(_: Asked) -> Reply:
         time.sleep(0.3)
         return Reply()
 

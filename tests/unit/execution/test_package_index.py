@@ -91,10 +91,10 @@ def test_pips_files_are_read_in_pips_order(tmp_path: Path) -> None:
     assert not uv_environment({**environ, "PIP_CONFIG_FILE": os.devnull})
 
 
-@pytest.mark.parametrize("text", ["index-url = https://u:hidden@x\n", "[global]\na = 1\na = 2\n", "[global\n"])
+@pytest.mark.parametrize("text", ["index-url = https://u:{}@x\n", "[global]\na = 1\na = 2\n", "[global\n"])
 def test_a_damaged_file_is_refused_and_not_quoted(text: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="pip's configuration can't be read") as caught:
-        _translated(tmp_path, text)
+        _translated(tmp_path, text.replace("{}", "hidden"))
     assert "hidden" not in str(caught.value)
 
 

@@ -154,7 +154,7 @@ def test_a_run_scans_the_files_then_the_planted_fault_and_keeps_its_output(tmp_p
     assert [(tool.name, tool.version) for tool in examined.tools] == [("bandit", "1.9.4")]
     assert [s.line for s in examined.suppressions] == [1]
     assert sorted(path.name for path in (tmp_path / "run/raw").iterdir()) == ["bandit-1.json", "bandit-1.log"]
-    real, control = runner.requests
+    real, control = runner.requests[0], runner.requests[1]
     assert (real.cwd, control.cwd) == (tmp_path / "tree", tmp_path / "run/scratch/planted")
     assert (control.cwd / "planted_fault.py").read_text(encoding="utf-8") == CONTROL_SOURCE
     # But for the output's place and the files, the planted fault is scanned with the same command.

@@ -139,7 +139,7 @@ def test_a_run_scans_every_file_then_the_planted_ones(tmp_path: Path) -> None:
     assert status(examined) is Status.PASS
     assert examined.evidence.checked == {"a.txt", "b.lock", "c.bin"}
     assert [(tool.name, tool.version) for tool in examined.tools] == [("detect-secrets", "1.5.0")]
-    real, control = runner.requests
+    real, control = runner.requests[0], runner.requests[1]
     assert real.argv == control.argv
     assert json.loads(control.stdin)["files"] == list(CONTROLS)
     assert sorted(path.name for path in control.cwd.iterdir()) == sorted(CONTROLS)

@@ -1,4 +1,4 @@
-"""pip-audit's and cyclonedx-py's command lines and outputs. The fixtures are the real tool's."""
+"""pip-audit's command line and outputs. The fixtures are the real tool's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.core.lock import Pin, parse_lock
 from pipeline.core.ports import Outcome
 from pipeline.errors import ToolTrouble
 from pipeline.testing import outcome
-from pipeline.tools import cyclonedx, pip_audit
+from pipeline.tools import pip_audit
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "pip_audit"
 LOCK, WRITTEN, CACHE = Path("lock.txt"), Path("out.json"), Path("cache")
@@ -21,11 +21,6 @@ def real(case: str) -> tuple[Outcome, str | None]:
     """What the real tool did in this case."""
     recorded = json.loads((FIXTURES / f"{case}.json").read_text(encoding="utf-8"))
     return outcome(recorded["exit_code"], stderr=recorded["stderr"]), recorded["output"]
-
-
-def document(*components: dict[str, str], kind: str = "CycloneDX", version: str = "1.6") -> str:
-    """A bill of materials."""
-    return json.dumps({"bomFormat": kind, "specVersion": version, "components": list(components)})
 
 
 def test_the_online_command_asks_for_json_over_the_hashed_lock_and_installs_nothing() -> None:
@@ -131,36 +126,3 @@ def test_a_package_has_one_spelling() -> None:
 
 def test_the_planted_package_for_the_online_service_is_pinned_and_hashed() -> None:
     assert parse_lock(pip_audit.lock_text([pip_audit.CONTROL_PIN]), "control") == (pip_audit.CONTROL_PIN,)
-
-
-def test_the_bill_is_made_from_the_lock_in_a_named_version() -> None:
-    argv = cyclonedx.command("cyclonedx-py", LOCK, WRITTEN)
-    assert argv[:2] == ("cyclonedx-py", "requirements")
-    assert {"--spec-version=1.6", "--output-reproducible", "--output-file=out.json", "lock.txt"} <= {*argv}
-
-
-def test_a_bill_that_holds_every_locked_package_leaves_no_doubt() -> None:
-    text = document({"name": "Flask", "version": "3.1.0"}, {"name": "six", "version": "1.0-1"})
-    assert not cyclonedx.doubts(outcome(0), text, ["flask==3.1.0", "six==1.0.post1"])
-
-
-def test_a_bill_that_lacks_a_package_says_which() -> None:
-    text = document({"name": "flask", "version": "3.0"}, {"name": "click"})
-    (sentence,) = cyclonedx.doubts(outcome(0), text, ["flask==3.1.0"])
-    assert "lacks 1 locked packages: flask==3.1.0" in sentence
-
-
-@pytest.mark.parametrize(
-    ("result", "text", "said"),
-    [
-        (outcome(1, stderr="Could not open"), None, "exit code 1"),
-        (outcome(0), None, "exit code 0"),
-        (outcome(0), '{"bomFormat":', "not whole"),
-        (outcome(0), "[]", "not whole"),
-        (outcome(0), document(version="1.4"), "not CycloneDX 1.6"),
-        (outcome(0), document(kind="SPDX"), "not CycloneDX 1.6"),
-    ],
-)
-def test_a_bill_that_is_no_bill_is_trouble(result: Outcome, text: str | None, said: str) -> None:
-    with pytest.raises(ToolTrouble, match=said):
-        cyclonedx.doubts(result, text, [])

