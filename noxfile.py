@@ -40,6 +40,7 @@ def selftest(session: nox.Session) -> None:
     place.console.begin("selftest")
     place.ports.engine().close()
     wanted = (HERE / "tests/requirements.txt", HERE / "service/requirements.txt")
+    # pylint: disable-next=assignment-from-no-return  # it takes the Protocol for the implementation
     tools = place.ports.environments.ensure("selftest", wanted)
     # What the checks start must not take itself for a part of this Nox run.
     env = {nox_sessions.RUN_VARIABLE: None, "NOX_SCRIPT_MODE": None, "PYTHONPATH": str(HERE)}

@@ -29,36 +29,40 @@ DEFECT = 3
 
 def run_command(arguments: Sequence[str]) -> int:
     """Carry out a command; its exit code: 0 pass, 1 fail, 2 usage or settings, 3 could not tell, 130 interrupted."""
-    parser = _parser()
     own, _, behind = _split(arguments)
     try:
-        options = parser.parse_args(own)
+        options = _parser().parse_args(own)
         options.behind = tuple(behind)
         command: Callable[[argparse.Namespace], int] = options.command
         code = command(options)
         # Here, so that a reader who has gone is met inside the try.
         sys.stdout.flush()
-        return code
     except SystemExit as exit_request:
         # argparse ends the process by itself for --help and for a usage error (2, as in our own contract).
-        return exit_request.code if isinstance(exit_request.code, int) else 2
-    except PipelineError as error:
-        _complain(str(error))
-        return error.exit_code
+        code = exit_request.code if isinstance(exit_request.code, int) else 2
     except KeyboardInterrupt:
         _complain("interrupted")
-        return INTERRUPTED
+        code = INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; there is nobody left to tell, and a flush at exit must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DEFECT
-    except OSError as error:
+        code = DEFECT
+    except Exception as error:  # pylint: disable=broad-exception-caught  # 1 would mean that the target is at fault
+        code = _told(error)
+    return code
+
+
+def _told(error: Exception) -> int:
+    """The exit code of an error that has been put into a sentence."""
+    if isinstance(error, PipelineError):
+        _complain(str(error))
+        return error.exit_code
+    if isinstance(error, OSError):
         _complain(f"{error.filename or 'A file'}: {error.strerror or error}.")
         return DEFECT
-    except Exception as error:  # pylint: disable=broad-exception-caught  # 1 would mean that the target is at fault
-        traceback.print_exc()
-        _complain(f"This is a defect of the pipeline, please report it: {type(error).__name__}.")
-        return DEFECT
+    traceback.print_exception(error)
+    _complain(f"This is a defect of the pipeline, please report it: {type(error).__name__}.")
+    return DEFECT
 
 
 def _complain(text: str) -> None:
@@ -156,8 +160,7 @@ def _run(options: argparse.Namespace) -> int:
     finally:
         run.close()
     statuses = {result.name: result.status for result in run.report().results}
-    relevant = options.stages or place.settings.project.required
-    return EXIT_CODES[worst(statuses[name] for name in relevant)]
+    return EXIT_CODES[worst(statuses[name] for name in options.stages or place.settings.project.required)]
 
 
 def _asked(named: Sequence[str], names: tuple[str, ...]) -> tuple[str, ...]:

@@ -186,3 +186,16 @@ def test_a_full_disk_is_a_sentence_and_no_traceback(
     monkeypatch.setattr("pipeline.workplace.Workplace.__init__", full)
     assert cli.run_command(["config"]) == 3
     assert "reports: No space left on device." in capsys.readouterr().err
+
+
+def test_a_defect_is_not_taken_for_a_fault_of_the_target(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr("pipeline.workplace.Workplace.__init__", broken)
+    assert cli.run_command(["config"]) == 3
+    said = capsys.readouterr().err
+    assert "unforeseen" in said
+    assert "a defect of the pipeline" in said
