@@ -73,8 +73,20 @@ class Opened:
                 progress=self._progress,
                 redact=self._redact,
                 environ=self._environ,
+                program=self._registry_program,
             )
         return self._registries
+
+    def _registry_program(self) -> str:
+        """The rehearsal's program; where it is missing and may be installed, it is."""
+        from pipeline.execution.engine_installation import Machine, install_packages
+        from pipeline.execution.rehearsal import PROGRAM, find_program
+
+        machine = Machine(processes=self._processes, progress=self._progress, environ=self._environ)
+        allowed = self._settings.engine.provision == "auto" and machine.user == 0 and machine.is_debian
+        if allowed and machine.find(PROGRAM) is None:
+            install_packages(machine, (PROGRAM,))
+        return find_program()
 
     def advisories(self, export: Path) -> AbstractContextManager[AdvisorySource]:
         """An offline snapshot of advisories that answers on loopback for as long as the context lasts."""

@@ -81,23 +81,32 @@ def advice(machine: Machine) -> str:
 
 
 def install(machine: Machine) -> None:
-    """Install what is missing, by apt-get; waits up to two minutes for another apt or dpkg to end.
+    """Install an engine, and the registry for rehearsals with it.
 
     Raises:
         EngineTrouble: it could not be installed.
     """
-    machine.progress.say(f"engine: no {PROGRAM} is installed; reading the package lists")
+    install_packages(machine, PACKAGES)
+    if not machine.has_engine:
+        raise EngineTrouble(f"{PACKAGES[0]} was installed, and there is still no {PROGRAM}.")
+
+
+def install_packages(machine: Machine, packages: tuple[str, ...]) -> None:
+    """Install Debian packages by apt-get; waits up to two minutes for another apt or dpkg to end.
+
+    Raises:
+        EngineTrouble: they could not be installed.
+    """
+    machine.progress.say(f"engine: {' and '.join(packages)} must be installed; reading the package lists")
     _must(machine, _apt(machine, "update"), "apt-get update")
-    machine.progress.say(f"engine: installing {' and '.join(PACKAGES)}")
-    arguments = ("install", "-y", "--no-install-recommends", *PACKAGES)
+    machine.progress.say(f"engine: installing {' and '.join(packages)}")
+    arguments = ("install", "-y", "--no-install-recommends", *packages)
     outcome = _apt(machine, *arguments)
     if _INTERRUPTED in outcome.stderr:
         machine.progress.say("engine: finishing an installation that was interrupted")
         _must(machine, _run(machine, *_INTERRUPTED.split()), _INTERRUPTED)
         outcome = _apt(machine, *arguments)
     _must(machine, outcome, "apt-get install")
-    if not machine.has_engine:
-        raise EngineTrouble(f"{PACKAGES[0]} was installed, and there is still no {PROGRAM}.")
 
 
 def _apt(machine: Machine, *words: str) -> Outcome:
