@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pipeline.core.stage import Examination, StageResult
 from pipeline.settings import Settings
 from pipeline.stages.context import Context
 
+ADOPTER = Path(__file__).parent / "fixtures/adopter"
 IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false")
 
 
@@ -37,6 +39,20 @@ def make_project(folder: Path, table: str = "", files: dict[str, str] | None = N
     git(folder, "add", "-A")
     git(folder, "commit", "-q", "-m", "first")
     return folder
+
+
+def copy_adopter(project: Path) -> Path:
+    """The other project at ``project``, committed, without its own stage (so without a noxfile)."""
+    ignored = shutil.ignore_patterns("__pycache__", ".pipeline", "reports", ".*_cache", "noxfile.py")
+    shutil.copytree(ADOPTER, project, ignore=ignored)
+    settings = (project / "pyproject.toml").read_text(encoding="utf-8")
+    settings = settings.replace(', "noxfile.py"]', "]").replace('"spdx", ', "").partition("[tool.pipeline.spdx]")[0]
+    (project / "pyproject.toml").write_text(settings, encoding="utf-8")
+    (project / ".gitignore").write_text("/.pipeline/\n/reports/\n/export.zip\n", encoding="utf-8")
+    git(project, "init", "-q", "-b", "main")
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "adopt the pipeline")
+    return project
 
 
 def green(context: Context) -> Examination:

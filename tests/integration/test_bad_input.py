@@ -16,10 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.advisory_exports import jinja_records, write_export
-from tests.projects import git
+from tests.projects import copy_adopter, git
 
 ROOT = Path(__file__).resolve().parents[2]
-ADOPTER = ROOT / "tests/fixtures/adopter"
 NOBODY = "unix:///nobody-listens-here.sock"
 CERTAIN_S = 60.0
 
@@ -27,17 +26,8 @@ CERTAIN_S = 60.0
 @pytest.fixture(name="template", scope="module")
 def template_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which everything is right, committed; its tools' environments are made once for all tests."""
-    project = tmp_path_factory.mktemp("bad input") / "template"
-    ignored = shutil.ignore_patterns("__pycache__", ".pipeline", "reports", ".*_cache", "noxfile.py")
-    shutil.copytree(ADOPTER, project, ignore=ignored)
-    settings = (project / "pyproject.toml").read_text(encoding="utf-8")
-    settings = settings.replace(', "noxfile.py"]', "]").replace('"spdx", ', "").partition("[tool.pipeline.spdx]")[0]
-    (project / "pyproject.toml").write_text(settings, encoding="utf-8")
-    (project / ".gitignore").write_text("/.pipeline/\n/reports/\n/export.zip\n", encoding="utf-8")
+    project = copy_adopter(tmp_path_factory.mktemp("bad input") / "template")
     write_export(project / "export.zip", *jinja_records())
-    git(project, "init", "-q", "-b", "main")
-    git(project, "add", "-A")
-    git(project, "commit", "-q", "-m", "all is right")
     return project
 
 

@@ -6,7 +6,6 @@ The faults of an image, its container, its release and its registry are planted 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,27 +17,16 @@ from pipeline.run import Run
 from pipeline.stages.registry import pipeline_stages
 from pipeline.workplace import Workplace
 from tests.advisory_exports import jinja_records, write_export
-from tests.projects import git
+from tests.projects import copy_adopter, git
 from tests.support import PASSWORD
 
-ADOPTER = Path(__file__).resolve().parents[1] / "fixtures/adopter"
 STATIC = ("lint", "scan", "secrets", "audit", "test")
 
 
 @pytest.fixture(name="project", scope="module")
 def project_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The other project without its own stage, committed; the tools' environments are made once for all cases."""
-    project = tmp_path_factory.mktemp("planted faults") / "project"
-    ignored = shutil.ignore_patterns("__pycache__", ".pipeline", "reports", ".*_cache", "noxfile.py")
-    shutil.copytree(ADOPTER, project, ignore=ignored)
-    settings = (project / "pyproject.toml").read_text(encoding="utf-8")
-    settings = settings.replace(', "noxfile.py"]', "]").replace('"spdx", ', "").partition("[tool.pipeline.spdx]")[0]
-    (project / "pyproject.toml").write_text(settings, encoding="utf-8")
-    (project / ".gitignore").write_text("/.pipeline/\n/reports/\n", encoding="utf-8")
-    git(project, "init", "-q", "-b", "main")
-    git(project, "add", "-A")
-    git(project, "commit", "-q", "-m", "without a fault")
-    return project
+    return copy_adopter(tmp_path_factory.mktemp("planted faults") / "project")
 
 
 @pytest.fixture(name="clean")
