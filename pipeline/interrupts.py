@@ -8,9 +8,10 @@ from types import FrameType
 
 
 def as_keyboard_interrupt() -> None:
-    """From now on SIGTERM and SIGHUP raise KeyboardInterrupt; only in the main thread, as Python allows no other."""
+    """From now on SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt, in the main thread (Python allows no other)."""
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        # SIGINT too: whoever was started in the background, as CI systems do, has inherited that it is ignored.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
 
 

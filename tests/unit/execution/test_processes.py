@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +138,15 @@ def test_a_grandchild_is_ended_when_the_time_is_up(tmp_path: Path) -> None:
     assert _soon(lambda: _gone(int((tmp_path / "pid").read_text(encoding="ascii"))))
 
 
+@pytest.fixture(name="interruptible")
+def _interruptible() -> Iterator[None]:
+    """A test run that was started in the background has inherited that SIGINT is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_stops_the_group_and_goes_on(tmp_path: Path) -> None:
     record = tmp_path / "pid"
 
