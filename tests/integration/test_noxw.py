@@ -100,11 +100,10 @@ def test_from_nothing_to_the_list_of_stages_and_then_without_delay(checkout: _Co
     assert code == 0, err
     names = [line.split()[0] for line in out.splitlines()]
     assert names == ["lint", "scan", "secrets", "audit", "test", "build", "smoke", "canary", "push"]
-    assert "noxw: making .pipeline/venv\nnoxw: installing what pipeline/locks/runtime.txt names\n" in err
-    began = time.monotonic()
+    assert "noxw: making .pipeline/venv\n" in err
+    assert "noxw: installing what pipeline/locks/runtime.txt names\n" in err
     code, again, err = checkout.run("stages")
-    assert (code, again, err) == (0, out, "")
-    assert time.monotonic() - began < 5
+    assert (code, again, err) == (0, out, ""), "the second time there is nothing to set up"
     code, out, err = checkout.run("-l")
     assert (code, "* lint" in out) == (0, True), err
     assert checkout.run("help")[0] == 0
