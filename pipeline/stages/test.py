@@ -76,7 +76,8 @@ def assess(
 ) -> Examination:
     """What the tests' outcomes and the coverage amount to; ``covered`` is nothing when none was written."""
     findings = weighed(ran.findings, fail_on=Severity.LOW)
-    wanted = expected - (ran.deselected - ran.executed)
+    left_out = expected & (ran.deselected - ran.executed)
+    wanted = expected - left_out
     metrics: dict[str, Metric] = {"tests": ran.count, "failed": len(findings), "skipped": len(ran.skipped)}
     gates = [
         findings_gate(findings, what="failing tests", fail_on=Severity.LOW),
@@ -102,8 +103,15 @@ def assess(
         metrics=metrics,
         doubts=ran.doubts + doubts,
         notes=notes,
-        not_checked=not_checked,
+        not_checked=(*not_checked, *_left_out(left_out, settings.markers)),
     )
+
+
+def _left_out(names: frozenset[str], markers: str) -> tuple[NotChecked, ...]:
+    if not names:
+        return ()
+    what = f"{len(names)} test functions: {listed(sorted(names))}"
+    return (NotChecked(what=what, reason=f"test.markers ({markers!r}) leaves them out of the run in process."),)
 
 
 def expected_tests(snapshot: Snapshot, tree: Path, paths: tuple[str, ...]) -> frozenset[str]:

@@ -80,6 +80,15 @@ def test_a_function_of_which_some_parameters_are_left_out_still_has_to_run() -> 
     assert _assess(_output(deselected=NAMES))[0] is Status.PASS
 
 
+def test_what_the_markers_leave_out_is_said_by_name() -> None:
+    ran = _output(executed=frozenset({"t.py::test_a"}), deselected=frozenset({"t.py::test_b"}))
+    examination = assess(TestSettings(markers="not slow"), NAMES, ran, _covered(), caught=True)
+    assert examination.evidence.expected == {"t.py::test_a"}
+    (left_out,) = examination.not_checked
+    assert left_out.what == "1 test functions: t.py::test_b"
+    assert "'not slow'" in left_out.reason
+
+
 @pytest.mark.parametrize(
     ("covered", "settings", "status", "words"),
     [
