@@ -28,7 +28,7 @@ DEFECT = 3
 
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Carry out a command; its exit code: 0 pass, 1 fail, 2 usage or settings, 3 could not tell, 130 interrupted."""
+    """Carry out a command and return its exit code: 0 pass, 1 fail, 2 usage or settings, 3 not told, 130 interrupt."""
     own, _, behind = _split(arguments)
     try:
         options = _parser().parse_args(own)
@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     run = add(
         "run", _run, "Run stages and what they need; without a name, all of them. Arguments behind -- go to the stages."
     )
+    run.add_argument("--against", metavar="REV", help="only what is new against this revision fails")
     run.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(STAGE_NAMES))
     add("stages", _stages, "List the stages in their order with what each needs.")
     config = add("config", _config, "Show every effective setting and where its value comes from.")
@@ -101,22 +102,33 @@ def _parser() -> argparse.ArgumentParser:
         _verdict,
         "Show the verdict of the last run's report and exit by it (for the last job of a workflow).",
     )
+    baseline = add("baseline", _baseline, "From the last report, take what is gone out of the finding baseline.")
+    baseline.add_argument("--check", action="store_true", help="write nothing; exit 1 if it could be smaller")
+    baseline.add_argument("--grow", metavar="REASON", default="", help="let the new findings in too, for this reason")
+    verification = add(
+        "verify", _verify, "Check a finished report: digests, statuses, verdict, waivers; from itself alone."
+    )
+    verification.add_argument("reports", nargs="?", default="", help="its folder; default: this checkout's own")
+    verification.add_argument("--json", action="store_true", help="as JSON")
     engine = add(
         "engine", _engine, "The container engine: status, start, or stop the one that the pipeline has started."
     )
     engine.add_argument("action", choices=("status", "start", "stop"))
     add("registry", _registry, "Serve the rehearsal registry until interrupted.")
     add("base-lock", _base_lock, "Renew the lock of the base images' Debian packages.")
+    _waive_options(add("waive", _waive, "Show what a waiver would hide, and write it into waivers.toml."))
     add("clean", _clean, "Remove what earlier runs of this checkout left in the container engine.")
     return parser
 
 
-def _place(extra: Iterable[Stage] | None = None, run_id: str = "", *, live: bool = False) -> Workplace:
+def _place(
+    extra: Iterable[Stage] | None = None, run_id: str = "", *, live: bool = False, against: str | None = None
+) -> Workplace:
     """The workplace here; ``extra`` are the stages of the noxfile, which is read for them unless they are given."""
     from pipeline.workplace import Workplace
 
     names = tuple(stage.name for stage in (_extra() if extra is None else extra))
-    return Workplace(_root(), os.environ, run_id or _run_id(), extra_stages=names, live=live)
+    return Workplace(_root(), os.environ, run_id or _run_id(), extra_stages=names, live=live, against=against)
 
 
 def _extra() -> tuple[Stage, ...]:
@@ -140,37 +152,14 @@ def _run_id() -> str:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from pipeline.core.verdict import EXIT_CODES, worst
-    from pipeline.interrupts import as_keyboard_interrupt
-    from pipeline.live import is_live, live_stages
-    from pipeline.run import Run, each
-    from pipeline.stages.registry import pipeline_stages
+    from pipeline import run_command as command
+    from pipeline.against import taken
+    from pipeline.live import is_live
 
     run_id, extra = _run_id(), _extra()
-    live = is_live(options.behind)
-    place = _place(extra, run_id, live=live)
-    stages = pipeline_stages(place.settings.project.required, extra)
-    stages = live_stages(stages) if live else stages
-    asked = _asked(options.stages, tuple(stage.name for stage in stages))
-    as_keyboard_interrupt()
-    run = Run(place, stages, run_id)
-    planned = run.begin(asked)
-    try:
-        each(run, planned, frozenset(asked), options.behind)
-    finally:
-        run.close()
-    statuses = {result.name: result.status for result in run.report().results}
-    return EXIT_CODES[worst(statuses[name] for name in options.stages or place.settings.project.required)]
-
-
-def _asked(named: Sequence[str], names: tuple[str, ...]) -> tuple[str, ...]:
-    """The stages that were named, or all of them. Raises ConfigurationError for a name that is none."""
-    from pipeline.settings_values import nearest
-
-    for name in named:
-        if name not in names:
-            raise ConfigurationError(f"There is no stage {name!r}{nearest(name, names)}.")
-    return tuple(named) or names
+    behind_option, behind = taken(options.behind)
+    place = _place(extra, run_id, live=is_live(behind), against=options.against or behind_option)
+    return command.carry_out(place, run_id, extra, options.stages, behind)
 
 
 def _stages(options: argparse.Namespace) -> int:
@@ -223,6 +212,19 @@ def _verdict(options: argparse.Namespace) -> int:
     return EXIT_CODES[verdict]
 
 
+def _baseline(options: argparse.Namespace) -> int:
+    from pipeline import baseline_command
+
+    return baseline_command.carry_out(_place(), check=options.check, reason=options.grow)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from pipeline import verify_command
+
+    place = None if options.reports else _place()
+    return verify_command.carry_out(options.reports, place, as_json=options.json)
+
+
 def _engine(options: argparse.Namespace) -> int:
     from pipeline import engine_commands
 
@@ -241,6 +243,34 @@ def _base_lock(options: argparse.Namespace) -> int:
     from pipeline import base_lock_command
 
     return base_lock_command.carry_out(_place())
+
+
+def _waive_options(waive: argparse.ArgumentParser) -> None:
+    waive.add_argument("id", metavar="ID", help="a rule, an advisory or an alias of one, or a finding's fingerprint")
+    waive.add_argument("--tool", required=True, help="the tool that reports it")
+    waive.add_argument("--scope", required=True, help="a package, or a path glob (** is any number of folders)")
+    waive.add_argument("--reason", required=True, help="a sentence that says why it may stay")
+    waive.add_argument("--owner", required=True, help="who answers for it")
+    waive.add_argument("--days", type=int, help="how long it lasts; default: 90, or waiver_max_days if that is less")
+    waive.add_argument("--until-fixed", action="store_true", help="it ends as soon as there is a fixed version")
+    waive.add_argument("--justification", default="", help="why the product is not affected, in OpenVEX's words")
+    waive.add_argument("--yes", action="store_true", help="write it without asking")
+
+
+def _waive(options: argparse.Namespace) -> int:
+    from pipeline import waive_command
+
+    wanted = waive_command.Wanted(
+        id=options.id,
+        tool=options.tool,
+        scope=options.scope,
+        reason=options.reason,
+        owner=options.owner,
+        days=options.days,
+        until_fixed=options.until_fixed,
+        justification=options.justification,
+    )
+    return waive_command.carry_out(_place(), wanted, yes=options.yes, answers=sys.stdin)
 
 
 def _clean(options: argparse.Namespace) -> int:

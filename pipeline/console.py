@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from typing import TextIO
 
+from pipeline.core.finding import State
 from pipeline.core.ports import Redactor
 from pipeline.core.run_record import Report
 from pipeline.core.stage import StageResult, Status
@@ -132,7 +133,7 @@ def stage_lines(result: StageResult) -> list[tuple[str, str]]:
     lines.extend((f"    {reason}", "") for reason in result.reasons)
     if result.status is Status.PASS:
         return lines
-    counted = [finding for finding in result.findings if finding.counted]
+    counted = [finding for finding in result.findings if finding.counted and finding.state is State.NEW]
     for finding in counted[:MOST_FINDINGS]:
         lines.append(
             (f"    {finding.severity}: {finding.place}: {finding.message} [{finding.tool} {finding.rule}]", "")

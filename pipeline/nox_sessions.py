@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.against import taken
 from pipeline.core.stage import Status
 from pipeline.errors import ConfigurationError, PipelineError
 from pipeline.execution.redaction import SecretRedactor
@@ -77,8 +78,13 @@ class _Sessions:
         from pipeline.workplace import Workplace  # pylint: disable=import-outside-toplevel
 
         live = is_live(sys.argv)
+        # Nox hands the words behind "--" to its sessions; what to compare with must be known before they are made.
+        behind = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else ()
+        against, _ = taken(behind)
         names = tuple(stage.name for stage in extra)
-        self._place = Workplace(root, os.environ, os.environ[RUN_VARIABLE], extra_stages=names, live=live)
+        self._place = Workplace(
+            root, os.environ, os.environ[RUN_VARIABLE], extra_stages=names, live=live, against=against
+        )
         stages = pipeline_stages(self._place.settings.project.required, extra)
         self.stages = live_stages(stages) if live else stages
         self._run: Run | None = None
@@ -95,11 +101,13 @@ class _Sessions:
         return session_function
 
     def _carry_out(self, session: nox.Session, name: str) -> None:
-        run = None
+        run: Run | None = None
+        lacking = ""
         try:
             run = self._begun(session)
             asked = _asked(session)
-            result = run.stage(name, reuse=asked is not None and name not in asked, arguments=tuple(session.posargs))
+            lacking = _lacking(run)
+            result = run.stage(name, reuse=asked is not None and name not in asked, arguments=taken(session.posargs)[1])
         except KeyboardInterrupt:
             if run is not None:
                 run.interrupt(self._planned)
@@ -112,6 +120,9 @@ class _Sessions:
             session.error(f"{error.filename or 'A file'}: {error.strerror or error}.")
         if result.status is not Status.PASS:
             session.error(f"{name} is {result.status}")
+        # Once in a Nox run, in its last session, so that it stops none of the others.
+        if name == self._planned[-1] and lacking:
+            session.error(f"{name} is pass, but {lacking}")
 
     def _begun(self, session: nox.Session) -> Run:
         # Only when a stage really runs.
@@ -125,6 +136,12 @@ class _Sessions:
             if not _is_worker(session):
                 atexit.register(run.close)
         return self._run
+
+
+def _lacking(run: Run) -> str:
+    """What of that which is run always did not pass, like "policy is fail"; empty when all did."""
+    results = (result for result in run.report().results if result.name in run.always)
+    return " and ".join(f"{result.name} is {result.status}" for result in results if result.status is not Status.PASS)
 
 
 def _selected(session: nox.Session, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ def project_stages(root: Path) -> tuple[Stage, ...]:
         spec.loader.exec_module(module)
     except PipelineError:
         raise
-    except Exception as error:  # pylint: disable=broad-exception-caught  # somebody else's code, which Nox would run too
+    except Exception as error:  # somebody else's code, which Nox would run too
         raise ConfigurationError(
             f"{NOXFILE} can't be loaded: {type(error).__name__}: {error}.", advice="'nox --list' shows where it fails."
         ) from error

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class OpenedRegistries:
     """Fulfils :class:`pipeline.core.containers.Registries`; :meth:`close` also stops the rehearsal."""
 
-    def __init__(  # pylint: disable=too-many-arguments  # the parts of a composition, all named
+    def __init__(
         self,
         settings: Push,
         *,
@@ -95,7 +95,7 @@ class OpenedRegistries:
         self._rehearsal.close()
 
 
-def open_registries(  # pylint: disable=too-many-arguments  # as above
+def open_registries(
     settings: Push,
     folder: Path,
     *,

@@ -1,8 +1,7 @@
 """One run of the pipeline in a checkout: the same object behind a Nox session and the ``pipeline`` command.
 
 It keeps the promise that a report is always true: first every stage's result that does not belong to this snapshot is
-replaced by ``not-run``, then each stage replaces its own the moment it ends, and the merged report is made again from
-those.
+replaced by ``not-run``, then each stage replaces its own the moment it ends, and the merged report is made from those.
 """
 
 from __future__ import annotations
@@ -15,16 +14,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.against import POLICY
+from pipeline.comparison import Comparison, comparison_of
 from pipeline.core.masking import masked_record, masked_result
 from pipeline.core.plan import Step, ordered, unmet
 from pipeline.core.run_record import Report, RunRecord
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import StageResult, Status, not_run
-from pipeline.errors import ConfigurationError
-from pipeline.execution.files import write_atomically
+from pipeline.errors import ConfigurationError, StorageTrouble
+from pipeline.execution.checkout import altered
+from pipeline.judging import result_of
+from pipeline.policy_stage import steps_of
 from pipeline.reporters import FORMATS
-from pipeline.stage_outcome import carried_out
 from pipeline.stages.context import Context, Stage
+from pipeline.troubles import ended_by, is_defect
 from pipeline.workplace import Workplace
 
 SELECTED = "This stage was selected and has not begun."
@@ -33,12 +36,13 @@ INTERRUPTED_BEFORE = "The run was interrupted before this stage began."
 
 
 class Run:
-    """A run of ``stages`` in a workplace: :meth:`begin`, then :meth:`stage` for each, at the end :meth:`close`."""
+    """A run of ``stages`` in a workplace: :meth:`begin` first, then :meth:`stage` for each, then :meth:`close`."""
 
     def __init__(self, workplace: Workplace, stages: tuple[Stage, ...], run_id: str) -> None:
         self._place = workplace
         self._stages = {stage.name: stage for stage in stages}
-        self._steps = tuple(Step(name=stage.name, needs=stage.needs) for stage in stages)
+        self._steps = steps_of(stages, compared=workplace.choice is not None)
+        self._comparison = Comparison(baseline={})
         self._run_id = run_id
         self._snapshot: Snapshot | None = None
         self._tree = Path()
@@ -47,8 +51,13 @@ class Run:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All stages in order."""
-        return tuple(self._stages)
+        """All stages in order, the comparison of policies first where there is one."""
+        return tuple(step.name for step in self._steps)
+
+    @property
+    def always(self) -> tuple[str, ...]:
+        """What is run whatever is selected, by :meth:`begin` itself."""
+        return tuple(name for name in self.names if name == POLICY)
 
     @property
     def needs(self) -> dict[str, tuple[str, ...]]:
@@ -63,22 +72,23 @@ class Run:
     def begin(self, selected: Iterable[str]) -> tuple[str, ...]:
         """Take the lock and the snapshot, check the settings, write ``not-run`` for everything selected and its needs.
 
-        Returns the selected stages and their needs, in order.
+        Returns the selected stages and their needs, in order. What is run always has been run then.
 
         Raises:
             ConfigurationError: something makes the run impossible; nothing has been run.
         """
-        planned = ordered(self._steps, selected)
+        planned = ordered(self._steps, (*self.always, *selected))
         self._place.lock.acquire()
         try:
             # The workers of one run may begin at the same moment; one of them makes the run, the others join it.
             with self._one_at_a_time():
                 self._prepare(planned)
+            self._run_always()
         except BaseException:
             self._record = None
             self._place.lock.release()
             raise
-        return planned
+        return tuple(name for name in planned if name not in self.always)
 
     def stage(self, name: str, *, reuse: bool = False, arguments: tuple[str, ...] = ()) -> StageResult:
         """Run one stage, or reuse its earlier pass for this snapshot and policy when ``reuse`` allows it.
@@ -89,8 +99,7 @@ class Run:
         """
         stage = self._stages[name]
         place = self._place
-        results = self._results()
-        missing = unmet(Step(name=name, needs=stage.needs), results)
+        missing = unmet(Step(name=name, needs=self.needs[name]), self._results())
         if missing:
             return self._settle(self._not_run(name, " ".join(missing)))
         place.console.begin(name)
@@ -98,7 +107,7 @@ class Run:
             return self._settle(replace(kept, cached=True))
         place.store.write(self._not_run(name, INTERRUPTED))
         with tempfile.TemporaryDirectory(dir=place.scratch, prefix=f"{name}-", ignore_cleanup_errors=True) as scratch:
-            context = self._context(name, Path(scratch), results, arguments)
+            context = self._context(name, Path(scratch), arguments)
             try:
                 result = self._carry_out(stage, context)
             except KeyboardInterrupt:
@@ -132,14 +141,14 @@ class Run:
     def _write_reports(self) -> Report:
         report = self.report()
         for file, render in FORMATS.items():
-            write_atomically(self._place.store.reports / file, render(report))
+            self._place.store.put(file, render(report))
         return report
 
     @contextlib.contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
+    def _one_at_a_time(self, of: str = "merge") -> Iterator[None]:
         """Among the processes of one run."""
         self._place.state.mkdir(parents=True, exist_ok=True)
-        with (self._place.state / "merge.lock").open("w", encoding="ascii") as guard:
+        with (self._place.state / f"{of}.lock").open("w", encoding="ascii") as guard:
             fcntl.flock(guard, fcntl.LOCK_EX)
             yield
 
@@ -147,6 +156,8 @@ class Run:
         """Show what came of the run and where its reports are, and give everything back."""
         if self.begun:
             self._say_what_was_missing()
+            ran = frozenset(name for name, result in self._results().items() if result.status is not Status.NOT_RUN)
+            self._place.store.clear(self.names, ran)
             report = self.merge()
             self._place.show_verdict(report)
         self._place.close()
@@ -162,22 +173,35 @@ class Run:
     def _prepare(self, planned: tuple[str, ...]) -> None:
         place = self._place
         snapshot = place.checkout.snapshot()
-        record = masked_record(place.record(self._run_id, snapshot, self.names), place.redact)
         earlier = place.store.read_record()
-        joined = earlier is not None and earlier.run_id == self._run_id
-        if joined and earlier is not None and earlier.snapshot != snapshot.digest:
+        joined = earlier if earlier is not None and earlier.run_id == self._run_id else None
+        if joined is not None and joined.snapshot != snapshot.digest:
             raise ConfigurationError(
                 "Files changed while the run was going on.", advice="Run again when nothing edits them."
             )
         for name in planned:
-            self._stages[name].check_settings(place.settings, snapshot)
-        current = earlier if joined and earlier is not None else record
-        self._snapshot, self._record = snapshot, current
-        self._planned = planned
-        self._reset(joined)
-        self._tree = place.lay_out(snapshot, alone=not joined)
-        place.store.write_record(current)
+            if name in self._stages:
+                self._stages[name].check_settings(place.settings, snapshot)
+        self._planned, self._tree = planned, place.lay_out(snapshot, alone=joined is None)
+        self._comparison = comparison_of(place, snapshot, self._tree)
+        record = place.record(self._run_id, snapshot, self.names, self._comparison.against)
+        record = masked_record(self._comparison.noted(record), place.redact)
+        if joined is not None and joined.against != record.against:
+            raise ConfigurationError("The steps of one run are all compared with the same revision, or none is.")
+        self._snapshot, self._record = snapshot, joined or record
+        self._reset(joined is not None)
+        place.store.write_record(self._record)
         self._write_reports()
+
+    def _run_always(self) -> None:
+        """Once in a run, whichever of its processes comes first."""
+        if self._comparison.policy is None:
+            return
+        self._stages[POLICY] = self._comparison.policy
+        with self._one_at_a_time(POLICY):
+            current = self._results().get(POLICY)
+            if current is None or not self._is_of_this_run(current):
+                self.stage(POLICY)
 
     def _reset(self, joined: bool) -> None:
         """Planned stages start as not-run, unless this very run (of another process) has their result already.
@@ -208,8 +232,7 @@ class Run:
     def _reusable(self, stage: Stage) -> StageResult | None:
         """An earlier result that still stands: a pass of this snapshot and policy, or what this very run found before.
 
-        What a run has found stands for the whole run: a failure that is tried again until it passes would be no
-        failure.
+        What a run has found stands for the whole run: a failure that is tried again until it passes would be none.
         """
         kept = self._place.store.previous(stage.name)
         record = self._record
@@ -222,38 +245,36 @@ class Run:
         if self._place.is_old(kept.started):
             return None
         with tempfile.TemporaryDirectory(dir=self._place.scratch) as scratch:
-            context = self._context(stage.name, Path(scratch), self._results(), ())
+            context = self._context(stage.name, Path(scratch))
             return kept if stage.still_holds(context, kept) else None
 
-    def _context(
-        self, name: str, scratch: Path, results: dict[str, StageResult], arguments: tuple[str, ...]
-    ) -> Context:
+    def _context(self, name: str, scratch: Path, arguments: tuple[str, ...] = ()) -> Context:
         assert self._snapshot is not None  # nosec B101 - begin() has set it
-        place = self._place
-        return Context(
-            settings=place.settings,
-            snapshot=self._snapshot,
-            tree=self._tree,
-            scratch=scratch,
-            raw=place.store.stage_folder(name) / "raw",
-            state=place.state,
-            ports=place.ports,
-            results=results,
-            previous=place.store.previous(name),
-            arguments=arguments,
+        return self._place.context(
+            name, self._snapshot, self._tree, scratch=scratch, results=self._results(), arguments=arguments
         )
 
     def _carry_out(self, stage: Stage, context: Context) -> StageResult:
-        """The stage's result; bad configuration is in the report before it ends the run."""
+        """Run the stage and turn what it saw, or the trouble that it met, into a result."""
         place = self._place
         started, clock = place.timestamp(), place.ports.clock.monotonic()
-        blank = replace(self._not_run(stage.name, INTERRUPTED), started=started)
+        result = replace(self._not_run(stage.name, INTERRUPTED), started=started)
         try:
-            result = carried_out(stage, context, blank, place)
-        except ConfigurationError as error:
-            refused = replace(blank, status=Status.INCONCLUSIVE, reasons=(str(error),))
-            self._settle(replace(refused, duration_s=place.ports.clock.monotonic() - clock))
-            raise
+            place.store.fresh_raw(stage.name)
+            examination = stage.run(context)
+            changed = altered(context.snapshot, context.tree)
+            if changed:
+                raise StorageTrouble(f"The stage changed the snapshot that it was to check: {', '.join(changed[:3])}.")
+            assert self._record is not None  # nosec B101 - begin() has set it
+            examination, existing = self._comparison.of(stage, context, examination)
+            result = result_of(result, examination, record=self._record, others=self._results(), existing=existing)
+        except Exception as error:  # pylint: disable=broad-exception-caught  # none of them may end the run, or be green
+            result = ended_by(result, error)
+            if is_defect(error):
+                place.keep_traceback(stage.name, error)
+            if isinstance(error, ConfigurationError):
+                self._settle(replace(result, duration_s=place.ports.clock.monotonic() - clock))
+                raise
         return replace(result, duration_s=place.ports.clock.monotonic() - clock)
 
     def _settle(self, result: StageResult) -> StageResult:
@@ -272,17 +293,3 @@ class Run:
             policy=record.policy_digest if record else "",
             command=self._place.command(name),
         )
-
-
-def each(run: Run, planned: tuple[str, ...], asked: frozenset[str], arguments: tuple[str, ...]) -> None:
-    """Run the planned stages one after the other; a needed stage that nobody asked for is reused where it can be.
-
-    Raises:
-        KeyboardInterrupt: after the report has said so of every stage that was left.
-    """
-    try:
-        for name in planned:
-            run.stage(name, reuse=name not in asked, arguments=arguments)
-    except KeyboardInterrupt:
-        run.interrupt(planned)
-        raise

@@ -46,6 +46,22 @@ def key(default: Any, help_text: str, **limits: Any) -> Any:
 
 
 _PYTHON = r"3\.[0-9]{1,2}(\.[0-9]{1,2})?"
+_SENTENCE = r"\S+(\s+\S+){2,}"
+
+
+def _most(what: str) -> Any:
+    """The key for the most suppressions of a kind."""
+    return key(None, f"the most {what} that pass; default: any number, each listed", low=0)
+
+
+def _expect_nothing(units: str) -> Any:
+    """The key that says, with the reason, that a stage has nothing to check."""
+    return key(
+        "",
+        f"why there are no {units} to check, as a sentence; without it nothing to check is inconclusive",
+        pattern=_SENTENCE,
+        like="This service has no dependencies.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +81,13 @@ class Project:
         like="3.13",
     )
     required: tuple[str, ...] = key(STAGE_NAMES, "the stages that the verdict needs")
+    suppressions_need_reasons: bool = key(
+        True, "whether each comment that silences a tool, and each skip, must give its reason"
+    )
+    against: str = key(
+        "", "the earlier revision that findings, score, coverage and policy are compared with, outside of pull requests"
+    )
+    waiver_max_days: int = key(180, "the most days that a waiver may last", low=1, high=180)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +98,14 @@ class Lint:
     exclude: tuple[Exclusion, ...] = key((), "what not to check, each with a reason")
     fail_on: Severity = key(Severity.MEDIUM, "findings of this severity or worse fail")
     score_floor: float | None = key(None, "the lowest pylint score that passes", low=0, high=10)
+    score_tolerance: float = key(
+        0.0, "how far the score may lie below that of the revision compared with", low=0, high=10
+    )
     max_complexity: int = key(10, "the highest McCabe complexity of a function", low=1, high=1000)
+    max_noqa: int | None = _most("noqa comments")
+    max_pylint_disables: int | None = _most("pylint: disable comments")
+    max_type_ignores: int | None = _most("type: ignore comments")
+    expect_nothing: str = _expect_nothing("Python files")
     timeout_s: int = key(900, "seconds that a tool may take", low=1)
 
 
@@ -87,6 +117,8 @@ class Scan:
     exclude: tuple[Exclusion, ...] = key((), "what not to check, each with a reason")
     fail_on: Severity = key(Severity.MEDIUM, "findings of this severity or worse fail")
     confidence: Confidence = key(Confidence.LOW, "findings of less confidence are shown and do not fail")
+    max_nosec: int | None = _most("nosec comments")
+    expect_nothing: str = _expect_nothing("Python files")
     timeout_s: int = key(600, "seconds that the tool may take", low=1)
 
 
@@ -95,6 +127,8 @@ class Secrets:
     """Credentials in the tree."""
 
     exclude: tuple[Exclusion, ...] = key((), "what not to check, each with a reason")
+    max_allowlisted: int | None = _most("comments that allow a secret")
+    expect_nothing: str = _expect_nothing("files")
     timeout_s: int = key(600, "seconds that the tool may take", low=1)
 
 
@@ -111,6 +145,7 @@ class Audit:
     fail_on: Severity = key(
         Severity.MEDIUM, "vulnerabilities of this severity or worse fail; an unrated one always does"
     )
+    expect_nothing: str = _expect_nothing("locked packages")
     timeout_s: int = key(600, "seconds that the tool may take", low=1)
 
 
@@ -132,7 +167,14 @@ class Test:
     coverage: tuple[str, ...] = key((), "folders whose coverage is measured; default: the service folder", path=True)
     exclude: tuple[Exclusion, ...] = key((), "what coverage does not count, each with a reason")
     coverage_floor: float | None = key(None, "the lowest line coverage that passes, in percent", low=0, high=100)
+    coverage_tolerance: float = key(
+        0.0, "percentage points that coverage may lie below that of the revision compared with", low=0, high=100
+    )
     minimum: int = key(1, "the fewest tests that must have run", low=1)
+    max_skips: int | None = _most("places that skip a test")
+    max_xfails: int | None = _most("places that expect a test to fail")
+    max_coverage_pragmas: int | None = _most("coverage pragmas")
+    expect_nothing: str = _expect_nothing("test functions")
     environment: Mapping[str, str] = key({}, "environment of the tests, besides a short list of inherited variables")
     timeout_s: int = key(900, "seconds that the tests may take", low=1)
 
@@ -250,20 +292,7 @@ class Settings:
     sources: Mapping[str, str] = field(default_factory=dict)
 
 
-SECTIONS = (
-    "lint",
-    "scan",
-    "secrets",
-    "audit",
-    "test",
-    "build",
-    "smoke",
-    "canary",
-    "push",
-    "engine",
-    "reports",
-    "cache",
-)
+SECTIONS = (*STAGE_NAMES, "engine", "reports", "cache")
 """The sub-tables of ``[tool.pipeline]``."""
 
 POLICY_FREE = ("engine", "reports", "cache")

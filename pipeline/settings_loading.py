@@ -12,18 +12,21 @@ import json
 import math
 import reprlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from pipeline.core.waiver import Waiver
 from pipeline.errors import ConfigurationError
 from pipeline.settings import POLICY_FREE, SECTIONS, STAGE_NAMES, Exclusion, Project, Settings
 from pipeline.settings_values import Given, Refused, checked, nearest
 
 FILE = "pyproject.toml"
 PREFIX = "PIPELINE_"
+AGAINST_VARIABLE = "PIPELINE_AGAINST"
 
 
 def load(root: Path, environ: Mapping[str, str], extra_stages: tuple[str, ...] = ()) -> Settings:
@@ -66,8 +69,14 @@ def load(root: Path, environ: Mapping[str, str], extra_stages: tuple[str, ...] =
     return _with_project_defaults(settings, metadata)
 
 
-def policy(settings: Settings) -> dict[str, Any]:
-    """The effective values that decide what a run demands, by dotted key, ready for JSON."""
+def policy(
+    settings: Settings, waivers: Iterable[Waiver] = (), today: date = date.min, against: str = ""
+) -> dict[str, Any]:
+    """The effective values that decide what a run demands, by dotted key, and its waivers, ready for JSON.
+
+    ``against`` is the commit that the run is compared with: the same name may mean another one tomorrow.
+    Of a waiver it holds also whether it has expired ``today``: what was found before is no result any more afterwards.
+    """
     values: dict[str, Any] = {}
     for section in ("project", *SECTIONS):
         if section not in POLICY_FREE:
@@ -76,6 +85,8 @@ def policy(settings: Settings) -> dict[str, Any]:
                 values[dotted(section, item.name)] = plain(getattr(table, item.name))
     for name, extra in settings.extra.items():
         values.update({f"{name}.{item}": plain(value) for item, value in extra.items()})
+    values["against"] = against
+    values["waivers"] = [{**waiver.demand(), "expired": waiver.days_left(today) < 0} for waiver in waivers]
     return values
 
 
@@ -92,9 +103,9 @@ def effective(settings: Settings) -> list[tuple[str, Any, str]]:
     ]
 
 
-def policy_digest(settings: Settings) -> str:
+def policy_digest(settings: Settings, waivers: Iterable[Waiver] = (), today: date = date.min, against: str = "") -> str:
     """SHA-256 of the policy's canonical JSON."""
-    text = json.dumps(policy(settings), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(policy(settings, waivers, today, against), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -164,6 +175,8 @@ def _overlay_environment(given: dict[str, dict[str, Given]], environ: Mapping[st
     for variable, text in sorted(environ.items()):
         if not variable.startswith(PREFIX):
             continue
+        if variable == AGAINST_VARIABLE:
+            given["project"]["against"] = Given(text, variable, is_text=True)
         section, _, rest = variable.removeprefix(PREFIX).lower().partition("_")
         if section in SECTIONS and rest:
             keys = [item.name for item in fields(getattr(Settings(), section))]

@@ -12,14 +12,16 @@ import platform
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
+from pipeline.against import POLICY, chosen
 from pipeline.console import Console, standard
 from pipeline.core.containers import Ownership
-from pipeline.core.run_record import Report, RunRecord
+from pipeline.core.run_record import Against, Report, RunRecord
 from pipeline.core.snapshot import Snapshot
+from pipeline.core.stage import StageResult
 from pipeline.execution.checkout import Checkout, lay_out
 from pipeline.execution.clock import SystemClock
 from pipeline.execution.environments import UvEnvironments
@@ -29,9 +31,12 @@ from pipeline.execution.run_lock import RunLock
 from pipeline.execution.store import ResultStore
 from pipeline.live import FOLDER, STAGE
 from pipeline.opened import Opened
+from pipeline.release import release
 from pipeline.reporters import json_report
+from pipeline.settings import STAGE_NAMES
 from pipeline.settings_loading import load, policy, policy_digest
-from pipeline.stages.context import Ports
+from pipeline.stages.context import Context, Ports
+from pipeline.waivers import read_waivers
 
 
 class Workplace:
@@ -45,11 +50,13 @@ class Workplace:
         *,
         extra_stages: tuple[str, ...] = (),
         live: bool = False,
+        against: str | None = None,
         console: Console | None = None,
     ) -> None:
         self.root = root
         self.settings = load(root, environ, extra_stages)
         self.environ = environ
+        self.choice = None if live else chosen(against, self.settings, environ)
         self._run_id = run_id
         own = root / ".pipeline"
         self.state = own / "state"
@@ -121,22 +128,59 @@ class Workplace:
         trees.mkdir(parents=True, exist_ok=True)
         return lay_out(snapshot, self.root, trees, alone=alone)
 
-    def record(self, run_id: str, snapshot: Snapshot, stages: tuple[str, ...]) -> RunRecord:
-        """What a run that begins now is about."""
+    def context(
+        self,
+        stage: str,
+        snapshot: Snapshot,
+        tree: Path,
+        *,
+        scratch: Path,
+        results: Mapping[str, StageResult],
+        arguments: tuple[str, ...],
+    ) -> Context:
+        """What a stage is given."""
+        return Context(
+            settings=self.settings,
+            snapshot=snapshot,
+            tree=tree,
+            scratch=scratch,
+            raw=self.store.stage_folder(stage) / "raw",
+            state=self.state,
+            ports=self.ports,
+            results=results,
+            previous=self.store.previous(stage),
+            arguments=arguments,
+        )
+
+    def record(
+        self, run_id: str, snapshot: Snapshot, stages: tuple[str, ...], against: Against | None = None
+    ) -> RunRecord:
+        """What a run that begins now is about.
+
+        Raises:
+            ConfigurationError: the waivers can't be used.
+        """
+        started = self.timestamp()
+        today = date.fromisoformat(started[:10])
+        waivers = read_waivers(self.root, snapshot, self.settings, today)
+        commit = (against.commit or against.revision) if against else ""
         return RunRecord(
             run_id=run_id,
             snapshot=snapshot.digest,
             commit=snapshot.commit,
             branch=snapshot.branch or self.environ.get("GITHUB_HEAD_REF") or self.environ.get("GITHUB_REF_NAME", ""),
             dirty=snapshot.dirty,
-            started=self.timestamp(),
+            started=started,
             actor=self._actor(),
             python=platform.python_version(),
             platform=platform.platform(terse=True),
             stages=stages,
             required=self.settings.project.required,
-            policy_digest=policy_digest(self.settings),
-            policy=policy(self.settings),
+            policy_digest=policy_digest(self.settings, waivers, today, commit),
+            policy=policy(self.settings, waivers, today, commit),
+            against=against,
+            waivers=waivers,
+            generator=release(),
         )
 
     def timestamp(self) -> str:
@@ -153,8 +197,11 @@ class Workplace:
 
     def command(self, stage: str) -> str:
         """How to run a stage again by hand."""
-        wrapper = "./noxw" if (self.root / "noxw").exists() else "nox"
-        return f"{wrapper} -s {stage}"
+        ours = (self.root / "noxw").exists()
+        named = self.choice.named if self.choice is not None else ""
+        if stage == POLICY:
+            return f"{'./noxw' if ours else 'pipeline'} run {STAGE_NAMES[0]} {named}".rstrip()
+        return f"{'./noxw' if ours else 'nox'} -s {stage}{f' -- {named}' if named else ''}"
 
     def keep_traceback(self, stage: str, error: Exception) -> None:
         """Keep the trace of a defect among the stage's raw files, for a report to the maintainers."""

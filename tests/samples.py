@@ -92,7 +92,12 @@ def results(draw: st.DrawFn, name: str = "lint") -> StageResult:
         artifacts=tuple(draw(st.lists(st.builds(Artifact, path=TEXT, sha256=TEXT), max_size=2))),
         not_checked=tuple(draw(st.lists(st.builds(NotChecked, what=TEXT, reason=TEXT), max_size=2))),
         suppressions=tuple(
-            draw(st.lists(st.builds(Suppression, kind=TEXT, path=TEXT, line=st.integers(0, 9), text=TEXT), max_size=2))
+            draw(
+                st.lists(
+                    st.builds(Suppression, kind=TEXT, path=TEXT, line=st.integers(0, 9), text=TEXT, reason=TEXT),
+                    max_size=2,
+                )
+            )
         ),
         started=draw(st.sampled_from(["", "2026-01-01T00:00:00.123Z"])),
         duration_s=draw(st.integers(0, 10_000_000)) / 1000,

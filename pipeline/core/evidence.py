@@ -20,13 +20,15 @@ class Evidence:
     """``unit`` names what is counted (files, packages, tests, …); the sets hold the names themselves.
 
     ``expected`` is established independently of the tool; ``checked`` is what the tool's own output shows it worked on.
-    ``unit`` is a plural noun.
+    ``unit`` is a plural noun. ``nothing_expected`` is the reason that the configuration gives for an empty expected
+    set; without one, nothing to check is no pass.
     """
 
     unit: str
     expected: frozenset[str]
     checked: frozenset[str]
     controls: tuple[Control, ...] = ()
+    nothing_expected: str = ""
 
     @classmethod
     def of(
@@ -44,7 +46,7 @@ class Evidence:
     def doubts(self) -> tuple[str, ...]:
         """Why this evidence does not carry a green, each a full sentence; empty when it does."""
         sentences = []
-        if not self.expected:
+        if not self.expected and not self.nothing_expected:
             sentences.append(f"There were no {self.unit} to check, and nothing to check is not a pass.")
         if self.missing:
             sentences.append(

@@ -21,9 +21,11 @@ def is_test_file(path: str) -> bool:
 def functions_in(path: str, source: bytes) -> tuple[str, ...]:
     """The node ids, without parameters, of the tests in ``source``; of a file that can't be parsed its path alone.
 
-    pytest's defaults are followed: functions ``test*``; methods ``test*`` of classes ``Test*`` without a constructor,
-    and of subclasses of a ``TestCase``; nothing of what says ``__test__ = False``. A second definition of a name hides
-    the first, which then never runs: it is listed as ``<id> (hidden)``.
+    They are those of pytest's defaults: functions ``test*``; methods ``test*`` of classes ``Test*`` and of subclasses
+    of a ``TestCase``. What pytest would pass over without a failure is listed all the same, for it looks like a test
+    and never runs: the methods of a class with a constructor; what says ``__test__ = False``, unless it is a class that
+    another class of the file inherits from; and a first definition that a second one of its name hides, as
+    ``<id> (hidden)``.
     """
     try:
         with warnings.catch_warnings():
@@ -34,31 +36,35 @@ def functions_in(path: str, source: bytes) -> tuple[str, ...]:
         return (path,)
     seen: Counter[str] = Counter()
     names = []
-    for name in _names(tree.body, path):
+    for name in _names(tree.body, path, _parents(tree)):
         seen[name] += 1
         names.append(name if seen[name] == 1 else f"{name} (hidden)")
     return tuple(names)
 
 
-def _names(body: Sequence[ast.stmt], prefix: str) -> Iterator[str]:
-    if _opts_out(body):
-        return
+def _names(body: Sequence[ast.stmt], prefix: str, parents: frozenset[str]) -> Iterator[str]:
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             if node.name.startswith("test") and not _is_fixture(node):
                 yield f"{prefix}::{node.name}"
         elif isinstance(node, ast.ClassDef):
-            if _is_test_class(node):
-                yield from _names(node.body, f"{prefix}::{node.name}")
+            if _is_test_class(node) and not (node.name in parents and _opts_out(node.body)):
+                yield from _names(node.body, f"{prefix}::{node.name}", parents)
         else:
-            yield from _alternatives(node, prefix)
+            yield from _alternatives(node, prefix, parents)
 
 
-def _alternatives(node: ast.stmt, prefix: str) -> Iterator[str]:
+def _parents(tree: ast.Module) -> frozenset[str]:
+    """The names of the classes that a class of the file inherits from."""
+    classes = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    return frozenset(ast.unparse(base).rpartition(".")[2] for node in classes for base in node.bases)
+
+
+def _alternatives(node: ast.stmt, prefix: str, parents: frozenset[str]) -> Iterator[str]:
     """The tests in the blocks of a compound statement. Of its branches one is taken, so they don't hide each other."""
     most: Counter[str] = Counter()
     for block in _blocks(node):
-        most |= Counter(_names(block, prefix))
+        most |= Counter(_names(block, prefix, parents))
     yield from most.elements()
 
 
@@ -72,10 +78,7 @@ def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
 
 
 def _is_test_class(node: ast.ClassDef) -> bool:
-    if any(ast.unparse(base).endswith("TestCase") for base in node.bases):
-        return True
-    made = any(isinstance(item, ast.FunctionDef) and item.name in ("__init__", "__new__") for item in node.body)
-    return node.name.startswith("Test") and not made
+    return node.name.startswith("Test") or any(ast.unparse(base).endswith("TestCase") for base in node.bases)
 
 
 def _is_fixture(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
@@ -85,7 +88,7 @@ def _is_fixture(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 
 def _opts_out(body: Sequence[ast.stmt]) -> bool:
-    """Whether a module or class says ``__test__ = False``."""
+    """Whether a class says ``__test__ = False``."""
     return any(
         isinstance(node, ast.Assign | ast.AnnAssign)
         and isinstance(node.value, ast.Constant)

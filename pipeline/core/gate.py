@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.core.finding import Finding, Severity, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """One condition: ``what`` is measured, what is ``allowed``, what was ``found``, and whether that is enough."""
+    """One condition: ``what`` is measured, what is ``allowed``, what was ``found``, and whether that is enough.
+
+    ``of_findings`` marks the gate that counts a stage's findings, so that it can be counted again when their states are
+    known (see :mod:`pipeline.core.disposition`).
+    """
 
     what: str
     allowed: str
     found: str
     passed: bool
+    of_findings: bool = False
 
     @property
     def sentence(self) -> str:
@@ -25,8 +30,14 @@ class Gate:
 
 def findings_gate(findings: Sequence[Finding], *, what: str, fail_on: Severity) -> Gate:
     """No new finding may be one that counts (see :func:`pipeline.core.finding.weighed`)."""
+    blank = Gate(what=f"{what} of severity {fail_on} or worse", allowed="0", found="0", passed=True, of_findings=True)
+    return counted_again(blank, findings)
+
+
+def counted_again(gate: Gate, findings: Sequence[Finding]) -> Gate:
+    """The findings gate for these findings."""
     counted = sum(f.state is State.NEW and f.counted for f in findings)
-    return Gate(what=f"{what} of severity {fail_on} or worse", allowed="0", found=str(counted), passed=not counted)
+    return replace(gate, found=str(counted), passed=not counted)
 
 
 def floor_gate(value: float, floor: float, *, what: str, unit: str = "", digits: int = 2) -> Gate:

@@ -27,15 +27,22 @@ def masked_result(result: StageResult, mask: Mask) -> StageResult:
         ),
         metrics={name: masked_value(value, mask) for name, value in result.metrics.items()},
         not_checked=tuple(replace(n, what=mask(n.what), reason=mask(n.reason)) for n in result.not_checked),
-        suppressions=tuple(replace(s, text=mask(s.text)) for s in result.suppressions),
+        suppressions=tuple(replace(s, text=mask(s.text), reason=mask(s.reason)) for s in result.suppressions),
+        doubts=tuple(mask(doubt) for doubt in result.doubts),
+        notes=tuple(mask(note) for note in result.notes),
         command=mask(result.command),
     )
 
 
 def masked_record(record: RunRecord, mask: Mask) -> RunRecord:
-    """The record of a run with what comes from outside masked: branch, actor and the policy's values."""
+    """The record of a run with what comes from outside masked: branch, actor, the policy's values and changes."""
     return replace(
-        record, branch=mask(record.branch), actor=mask(record.actor), policy=masked_value(dict(record.policy), mask)
+        record,
+        branch=mask(record.branch),
+        actor=mask(record.actor),
+        policy=masked_value(dict(record.policy), mask),
+        waivers=tuple(replace(w, reason=mask(w.reason), owner=mask(w.owner)) for w in record.waivers),
+        changes=tuple(replace(change, sentence=mask(change.sentence)) for change in record.changes),
     )
 
 

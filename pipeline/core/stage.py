@@ -49,12 +49,13 @@ class NotChecked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppression:
-    """A comment in the source that tells a tool to keep quiet."""
+    """A comment or a mark in the source that tells a tool to keep quiet; ``reason`` is what the author gives for it."""
 
     kind: str
     path: str
     line: int
     text: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,10 @@ class Examination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageResult:
-    """What a run says of one stage. Times are ISO 8601 in UTC; ``duration_s`` is in seconds."""
+    """What a run says of one stage. Times are ISO 8601 in UTC; ``duration_s`` is in seconds.
+
+    ``doubts`` and ``notes`` are the examination's own, so that status and reasons can be derived again.
+    """
 
     name: str
     status: Status
@@ -92,6 +96,8 @@ class StageResult:
     artifacts: tuple[Artifact, ...] = ()
     not_checked: tuple[NotChecked, ...] = ()
     suppressions: tuple[Suppression, ...] = ()
+    doubts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     started: str = ""
     duration_s: float = 0.0
     cached: bool = False

@@ -42,7 +42,7 @@ class Checkout:
             StorageTrouble: a file can't be read.
         """
         self._require_repository()
-        head = self._git("-c", "log.showSignature=false", "log", "-1", "--format=%H %ct")
+        head = self.git("-c", "log.showSignature=false", "log", "-1", "--format=%H %ct")
         if head.exit_code != 0:
             raise ConfigurationError(
                 "The git repository has no commit yet.",
@@ -50,7 +50,7 @@ class Checkout:
                 advice="Commit something: git add . && git commit",
             )
         commit, seconds = head.stdout.split()
-        branch = self._git("symbolic-ref", "--quiet", "--short", "HEAD").stdout.strip()
+        branch = self.git("symbolic-ref", "--quiet", "--short", "HEAD").stdout.strip()
         listing = self._must("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".")
         staged = self._must("ls-files", "-z", "-v", "--stage", "--", ".")
         submodules, hushed = _index(staged.stdout)
@@ -75,7 +75,7 @@ class Checkout:
         )
 
     def _require_repository(self) -> None:
-        top = self._git("rev-parse", "--show-toplevel")
+        top = self.git("rev-parse", "--show-toplevel")
         if top.exit_code == 0:
             return
         if "not a git repository" in top.stderr or "must be run in a work tree" in top.stderr:
@@ -92,12 +92,19 @@ class Checkout:
             return Entry(path=trimmed, kind=Kind.SUBMODULE, digest=submodules[trimmed])
         return None if trimmed != path else entry_at(self.root, path)
 
-    def _git(self, *arguments: str) -> Outcome:
+    def git(self, *arguments: str, cwd: Path | None = None, index: Path | None = None) -> Outcome:
+        """Run git in the root (or in ``cwd``, with another ``index`` than the checkout's own).
+
+        Raises:
+            ConfigurationError: there is no git.
+            ToolTrouble: it was stopped because its time was up.
+        """
         # A git hook sets GIT_DIR and its like for its children, which would point this at another repository; none of
         # them is among the variables that a process inherits.
         request = Request(
-            argv=("git", *arguments), cwd=self.root, timeout_s=_GIT_TIMEOUT_S,
-            env={"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}, undecodable="surrogateescape",
+            argv=("git", *arguments), cwd=cwd or self.root, timeout_s=_GIT_TIMEOUT_S,
+            env={"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", "GIT_INDEX_FILE": str(index) if index else None},
+            undecodable="surrogateescape",
         )  # fmt: skip
         try:
             outcome = self._processes.run(request)
@@ -108,7 +115,7 @@ class Checkout:
         return outcome
 
     def _must(self, *arguments: str) -> Outcome:
-        outcome = self._git(*arguments)
+        outcome = self.git(*arguments)
         if outcome.exit_code != 0:
             raise ConfigurationError(f"git {arguments[0]} failed.", why=f"It says: {outcome.tail(2)}")
         return outcome

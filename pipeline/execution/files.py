@@ -26,7 +26,7 @@ def write_atomically(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes files that only their owner reads; reports are for others too.
-        os.chmod(temporary, 0o644)  # nosec B103 - read for all, write for the owner: a report
+        os.chmod(temporary, 0o644)  # read for all, write for the owner: a report
         os.replace(temporary, path)
         temporary = ""
     except OSError as error:

@@ -62,6 +62,7 @@ class LocalProcesses:
             try:
                 given.write(request.stdin.encode("utf-8", "surrogateescape"))
                 given.seek(0)
+                # An argument list, never a shell; its end is waited for, and the hook does nothing but call the kernel.
                 process = subprocess.Popen(  # nosec B603  # pylint: disable=R1732,W1509
                     request.argv, cwd=request.cwd, env=self._environment(request), stdin=given, stdout=out, stderr=err,
                     start_new_session=True, preexec_fn=_die_with_parent if _LIBC is not None else None,
@@ -118,7 +119,8 @@ def start_detached(argv: list[str], log: Path, env: Mapping[str, str] | None = N
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
         with log.open("ab") as file:
-            process = subprocess.Popen(  # nosec B603  # pylint: disable=R1732,W1509
+            # An argument list, never a shell; it is to outlive this process, so nothing closes it here.
+            process = subprocess.Popen(  # nosec B603  # pylint: disable=R1732
                 argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True, cwd="/", env=env,
             )  # fmt: skip
     except OSError as error:
@@ -170,6 +172,7 @@ class Companion:
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("wb") as file:
+                # An argument list, never a shell; its end is waited for, and the hook does nothing but call the kernel.
                 self._process = subprocess.Popen(  # nosec B603  # pylint: disable=R1732,W1509
                     argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
                     start_new_session=True, preexec_fn=_die_with_parent if _LIBC is not None else None,

@@ -86,6 +86,32 @@ class ResultStore:
         found = {name: self.read(name) for name in names}
         return {name: result for name, result in found.items() if result is not None and result.snapshot == snapshot}
 
+    def put(self, name: str, text: str) -> None:
+        """Put a report of the whole run in its place; one that has nothing to say is no file.
+
+        Raises:
+            StorageTrouble: it can't be written, or what an earlier run said can't be removed.
+        """
+        path = self.reports / name
+        if text:
+            write_atomically(path, text)
+            return
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageTrouble(f"{name} could not be removed: {error.strerror or error}.") from error
+
+    def clear(self, stages: tuple[str, ...], ran: frozenset[str]) -> None:
+        """Remove raw outputs of ``stages`` that did not run, and folders of stages that there are no more.
+
+        ``ran`` are those that did. What can't be removed stays, and ``pipeline verify`` names it.
+        """
+        for folder in (self.reports / "stages").iterdir():
+            if folder.name not in stages:
+                shutil.rmtree(folder, ignore_errors=True)
+            elif folder.name not in ran:
+                shutil.rmtree(folder / "raw", ignore_errors=True)
+
     def write_record(self, record: RunRecord) -> None:
         """Remember what the current run is about."""
         # ASCII, so that a name that is not UTF-8 (a branch's, a user's) can be written at all.

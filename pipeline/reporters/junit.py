@@ -15,6 +15,7 @@ from lxml import etree
 from pipeline.core.finding import Finding, State
 from pipeline.core.run_record import Report
 from pipeline.core.stage import StageResult, Status
+from pipeline.core.waiver_standing import Standing
 
 # What XML 1.0 allows (section 2.2), less the control characters that it discourages; everything else is shown as an
 # escape.
@@ -26,7 +27,7 @@ MOST_TEXT = 20_000
 
 def render(report: Report) -> str:
     """The merged report as JUnit XML."""
-    suites = [_suite(result, required=result.name in report.record.required) for result in report.results]
+    suites = [_suite(result, report) for result in report.results]
     root = etree.Element("testsuites", name="pipeline")
     # The schema of Jenkins knows no "skipped" here, only on a suite.
     for name in ("tests", "failures", "errors"):
@@ -37,7 +38,7 @@ def render(report: Report) -> str:
     return text.decode()
 
 
-def _suite(result: StageResult, *, required: bool) -> etree._Element:
+def _suite(result: StageResult, report: Report) -> etree._Element:
     suite = etree.Element("testsuite", name=clean(result.name))
     names: set[str] = set()
 
@@ -52,13 +53,14 @@ def _suite(result: StageResult, *, required: bool) -> etree._Element:
         return element
 
     whole = case("stage", time=result.duration_s)
-    _outcome(whole, result, required=required)
+    _outcome(whole, result, required=result.name in report.record.required)
     for gate in result.gates:
         element = case(f"gate: {gate.what}")
         if not gate.passed:
             _add(element, "failure", gate.sentence)
     for finding in result.findings:
-        _finding(case(f"{finding.tool} {finding.rule} {finding.id}", file=finding.path, line=finding.line), finding)
+        element = case(f"{finding.tool} {finding.rule} {finding.id}", file=finding.path, line=finding.line)
+        _finding(element, finding, report.waived_by(finding))
     children = [child.tag for element in suite for child in element]
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(children.count("failure")))
@@ -88,9 +90,12 @@ def _outcome(element: etree._Element, result: StageResult, *, required: bool) ->
         _add(element, "skipped", text)
 
 
-def _finding(element: etree._Element, finding: Finding) -> None:
+def _finding(element: etree._Element, finding: Finding, waived: Standing | None) -> None:
     text = f"{finding.severity}: {finding.message}\n{finding.place}\n{finding.snippet}".strip()
-    if finding.state is not State.NEW:
+    if waived is not None:
+        by = waived.waiver
+        _add(element, "skipped", f"waived: {by.reason} ({by.owner}, {waived.days_left} days left)\n{text}")
+    elif finding.state is not State.NEW:
         _add(element, "skipped", f"{finding.state}: {text}")
     elif finding.counted:
         _add(element, "failure", text, kind=str(finding.severity))

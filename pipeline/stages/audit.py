@@ -20,6 +20,7 @@ from pipeline.settings import Settings
 from pipeline.stages.audit_assessment import UNIT, Observed, assess, units
 from pipeline.stages.context import Context
 from pipeline.stages.lock_currency import lock_gate, read_text
+from pipeline.stages.restraints import nothing_to_check, with_expectation
 from pipeline.tools import cyclonedx, pip_audit
 
 _SAMPLE_HASH = f"sha256:{'0' * 64}"
@@ -71,9 +72,10 @@ class AuditStage:
     def run(self, context: Context) -> Examination:
         """Hold the lock against its requirements, look up all that it pins, and a planted package."""
         pins = parse_lock(read_text(context, context.settings.audit.lock), context.settings.audit.lock)
-        if not pins:
-            return Examination(evidence=Evidence.of(UNIT, expected=(), checked=()))
         current, not_checked = lock_gate(context, pins)
+        if not pins:
+            examined = nothing_to_check(context, "audit", UNIT, left_out=not_checked)
+            return replace(examined, gates=(current, *examined.gates))
         try:
             tools = context.environment("audit")
             examined = _look_up_all(context, tools, pins, current)
@@ -84,7 +86,7 @@ class AuditStage:
             evidence = Evidence.of(UNIT, expected=units(pins), checked=())
             return Examination(evidence=evidence, gates=(current,), doubts=(str(trouble),), not_checked=not_checked)
         examined = replace(examined, not_checked=(*examined.not_checked, *not_checked))
-        return context.with_tools(examined, tools, "pip-audit", "cyclonedx-bom")
+        return context.with_tools(with_expectation(context, "audit", examined), tools, "pip-audit", "cyclonedx-bom")
 
 
 def _look_up_all(context: Context, tools: ToolEnvironment, pins: tuple[Pin, ...], current: Gate) -> Examination:

@@ -84,7 +84,7 @@ class BuildStage:
             bases=bases,
             tag=image_tag(context),
         )
-        _keep(context, built)
+        keep(context, built)
         tool = Tool(name=engine.name, version=engine.version)
         return assess(built, tool, max_size_mb=context.settings.build.max_size_mb)
 
@@ -232,7 +232,8 @@ def _contents(context: Context, engine: ContainerEngine, image: Image) -> ImageC
     return contents
 
 
-def _keep(context: Context, built: Built) -> None:
+def keep(context: Context, built: Built) -> None:
+    """Keep the image's configuration and the lists of its packages."""
     described = {**asdict(built.image), "tag": built.tag, "layer_tar_bytes": built.contents.layer_sizes}
     context.keep("image.json", json.dumps(described, indent=2, sort_keys=True, default=str) + "\n")
     packages = {

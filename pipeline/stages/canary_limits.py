@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from urllib.parse import urlsplit
 
-from pipeline.core.canary_judge import EVERYWHERE, Limits, Side, compare_with_limits, failing, observe, slowed
+from pipeline.core.canary_judge import EVERYWHERE, Check, Limits, Side, compare_with_limits, failing, observe, slowed
 from pipeline.core.evidence import Control
 from pipeline.core.finding import Severity, weighed
 from pipeline.core.gate import count_gate, findings_gate
@@ -13,7 +13,7 @@ from pipeline.core.stage import Examination
 from pipeline.core.statistics import quantile
 from pipeline.errors import ConfigurationError
 from pipeline.settings import Canary
-from pipeline.stages.canary_measurement import control, doubts_of, gates_of, keep, measure
+from pipeline.stages.canary_measurement import Measurement, control, doubts_of, gates_of, keep, measure
 from pipeline.stages.context import Context
 from pipeline.stages.project_locks import project_environment
 from pipeline.stages.test import run_tests
@@ -27,15 +27,22 @@ def examine_by_limits(context: Context, side: str, address: str) -> Examination:
     """Measure one side and hold it against the limits of the settings."""
     limits = limits_of(context.settings.canary)
     measurement = measure(context, {side: address}, lambda samples: True, rounds=1)
+    examination, checks = assess_by_limits(measurement, side, limits)
+    keep(context, measurement, checks, {"mode": ABSOLUTE, "limits": asdict(limits)})
+    return examination
+
+
+def assess_by_limits(measurement: Measurement, side: str, limits: Limits) -> tuple[Examination, tuple[Check, ...]]:
+    """What a measurement of one side amounts to, and the judge's checks."""
     seen = observe(measurement.samples, side)
     checks = compare_with_limits(seen, limits)
-    keep(context, measurement, checks, {"mode": ABSOLUTE, "limits": asdict(limits)})
-    return Examination(
+    examination = Examination(
         evidence=measurement.evidence(limit_controls(seen, limits)),
         gates=gates_of(checks),
         doubts=doubts_of(checks),
         metrics={"mode": ABSOLUTE, **measurement.metrics()},
     )
+    return examination, checks
 
 
 def limits_of(settings: Canary) -> Limits:

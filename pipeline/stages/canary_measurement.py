@@ -12,6 +12,7 @@ from pipeline.core.gate import Gate, check_gate
 from pipeline.core.stage import Metric
 from pipeline.core.statistics import quantile
 from pipeline.core.traffic import Load, PlannedRequest, Sample, interleaved, parse_endpoint
+from pipeline.settings import Canary
 from pipeline.stages.context import Context
 
 UNIT = "samples"
@@ -55,8 +56,7 @@ def measure(
     """Send rounds of requests to the sides in ``targets`` until ``settled`` says that the samples so far are enough."""
     settings, clock = context.settings.canary, context.ports.clock
     endpoints = tuple(parse_endpoint(text) for text in settings.paths)
-    warm_up = round(settings.requests * _WARM_UP_SHARE)
-    load = Load(each=settings.requests, warm_up=warm_up, rate=settings.rate, seed=context.snapshot.digest[:16])
+    load = load_of(settings, context.snapshot.digest)
     deadline = clock.monotonic() + settings.timeout_s
     done = Measurement(seed=load.seed)
     while done.rounds < rounds and not (done.rounds and settled(done.samples)):
@@ -66,18 +66,27 @@ def measure(
         context.ports.progress.say(f"sending {len(plan.requests)} requests in about {seconds:.0f} s")
         # A round for which no time is left is planned all the same: its requests are then missing in the evidence.
         sent = context.ports.traffic.send(plan, targets, each_s=_ANSWER_S, all_s=left) if left > 0 else ()
-        done = replace(done, planned=done.planned + plan.judged, samples=done.samples + sent, rounds=done.rounds + 1)
+        samples = done.samples + tuple(_as_kept(sample) for sample in sent)
+        done = replace(done, planned=done.planned + plan.judged, samples=samples, rounds=done.rounds + 1)
         if len(sent) < len(plan.requests):
             break
     return done
 
 
+def load_of(settings: Canary, snapshot: str) -> Load:
+    """The load that the settings ask for; its seed is the beginning of the snapshot's digest."""
+    warm_up = round(settings.requests * _WARM_UP_SHARE)
+    return Load(each=settings.requests, warm_up=warm_up, rate=settings.rate, seed=snapshot[:16])
+
+
+def _as_kept(sample: Sample) -> Sample:
+    """With its times as they will be written, so that whoever reads them comes to the very same numbers."""
+    return replace(sample, at_s=round(sample.at_s, 4), latency_ms=round(sample.latency_ms, 4))
+
+
 def keep(context: Context, measurement: Measurement, checks: Iterable[Check], judged: Mapping[str, object]) -> None:
     """Keep every number: ``samples.json`` (columns, rows) and ``judge.json`` (the rules, the checks, their numbers)."""
-    rows = [
-        [s.request.name, s.request.warm_up, round(s.at_s, 4), round(s.latency_ms, 4), s.status, s.error]
-        for s in measurement.samples
-    ]
+    rows = [[s.request.name, s.request.warm_up, s.at_s, s.latency_ms, s.status, s.error] for s in measurement.samples]
     columns = ["request", "warm_up", "at_s", "latency_ms", "status", "error"]
     context.keep("samples.json", json.dumps({"columns": columns, "rows": rows}) + "\n")
     verdicts = [{**asdict(check), "outcome": str(check.outcome)} for check in checks]

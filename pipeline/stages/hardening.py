@@ -157,7 +157,7 @@ def control(answer: Answer) -> Control:
         PidsLimit=None,
         NetworkMode="host",
         Devices=[{"PathOnHost": "/dev/mem"}],
-        Tmpfs={"/tmp": "rw"},  # nosec B108
+        Tmpfs={"/tmp": "rw"},  # nosec B108 - a planted fault
         RestartPolicy={"Name": "always"},
     )
     caught = not any(found.holds for found in restrictions(loose))

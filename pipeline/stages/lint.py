@@ -5,18 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline.core import emptied_linters
+from pipeline.core.emptied_gates import (
+    MOST_COMPLEX,
+    floor_of_nothing,
+    limit_of_nothing,
+    threshold_above_all,
+    with_configuration,
+)
 from pipeline.core.evidence import Control, Evidence
-from pipeline.core.finding import Finding, weighed
+from pipeline.core.finding import Finding, Severity, weighed
 from pipeline.core.gate import Gate, check_gate, findings_gate, floor_gate
 from pipeline.core.ports import Request, ToolEnvironment
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, Metric, NotChecked, StageResult
+from pipeline.core.suppression_gate import Most, gated
+from pipeline.core.suppressions import SuppressionKind, exempts_itself
 from pipeline.settings import Lint, Settings
 from pipeline.stages.context import Context
 from pipeline.stages.project_locks import project_environment
+from pipeline.stages.restraints import commented, configuration, nothing_to_check, own_text, with_expectation
 from pipeline.stages.source_files import python_files, require_paths
 from pipeline.tools import pylint, ruff
 
+UNIT = "Python files"
 CONTROL = "name that does not exist"
 CONTROL_SOURCE = '''"""A module with a planted fault."""
 
@@ -48,9 +60,10 @@ class LintStage:
     def run(self, context: Context) -> Examination:
         """Run both tools over the snapshot's Python files, and over a planted fault."""
         settings = context.settings.lint
-        files, not_checked = python_files(context.snapshot, settings.paths, settings.exclude)
+        files, not_checked = python_files(context.snapshot, settings.paths, settings.exclude, context.tree)
         if not files:
-            return nothing_to_lint(not_checked)
+            excluded = bool(python_files(context.snapshot, settings.paths, (), context.tree)[0])
+            return nothing_to_check(context, "lint", UNIT, left_out=not_checked, excluded=excluded)
         tools = context.environment("lint")
         libraries = project_environment(context).site_packages
         from_ruff = without_exempt(_ruff(context, tools, files), context.tree)
@@ -68,12 +81,8 @@ class LintStage:
             not_checked=not_checked,
             previous=context.previous,
         )
+        examined = restrained(context, examined, files, (*from_ruff.unused, *from_pylint.unused))
         return context.with_tools(examined, tools, "ruff", "pylint")
-
-
-def nothing_to_lint(not_checked: tuple[NotChecked, ...] = ()) -> Examination:
-    """There was no Python file at all."""
-    return Examination(evidence=Evidence.of("Python files", expected=(), checked=()), not_checked=not_checked)
 
 
 def assess(
@@ -91,9 +100,7 @@ def assess(
     before = previous.metrics.get("score") if previous is not None else None
     metrics: dict[str, Metric] = {"score": from_pylint.score, "score_previous": before, "files": len(files)}
     return Examination(
-        evidence=Evidence.of(
-            "Python files", expected=files, checked=from_ruff.checked & from_pylint.checked, controls=controls
-        ),
+        evidence=Evidence.of(UNIT, expected=files, checked=from_ruff.checked & from_pylint.checked, controls=controls),
         gates=(
             findings_gate(findings, what="lint findings", fail_on=settings.fail_on),
             _score_gate(settings, from_pylint.score),
@@ -106,9 +113,41 @@ def assess(
     )
 
 
+def restrained(context: Context, examined: Examination, files: tuple[str, ...], unused: tuple[str, ...]) -> Examination:
+    """The examination with the gates on suppressions, and with what the project's settings of both tools leave."""
+    settings = context.settings.lint
+    limits = (
+        Most(kind=SuppressionKind.NOQA, what="noqa comments", key="lint.max_noqa", most=settings.max_noqa),
+        Most(kind=SuppressionKind.PYLINT, what="pylint: disable comments", key="lint.max_pylint_disables",
+             most=settings.max_pylint_disables),
+        Most(kind=SuppressionKind.TYPE_IGNORE, what="type: ignore comments", key="lint.max_type_ignores",
+             most=settings.max_type_ignores),
+    )  # fmt: skip
+    silenced = commented(context, files, tuple(limit.kind for limit in limits))
+    needed = context.settings.project.suppressions_need_reasons
+    examined = gated(examined, silenced, limits, reasons=needed, unused=unused)
+    texts = configuration(context)
+    by_ruff, by_pylint = emptied_linters.ruff(texts, files), emptied_linters.pylint(texts, files)
+    own = own_text(context)
+    examined = replace(
+        examined,
+        evidence=replace(examined.evidence, checked=examined.evidence.checked - by_ruff.excused.keys()),
+        doubts=(*examined.doubts, *by_ruff.doubts),
+        not_checked=(*examined.not_checked, *by_ruff.not_checked, *by_pylint.not_checked),
+    )
+    findings = (
+        *by_ruff.findings,
+        *by_pylint.findings,
+        *floor_of_nothing("lint.score_floor", settings.score_floor, own),
+        *limit_of_nothing("lint.max_complexity", settings.max_complexity, MOST_COMPLEX, own),
+        *threshold_above_all("lint.fail_on", settings.fail_on, Severity.HIGH, own),
+    )
+    return with_expectation(context, "lint", with_configuration(examined, findings))
+
+
 def without_exempt(output: ruff.Output, tree: Path) -> ruff.Output:
     """The output with the files that tell ruff to keep quiet taken from ``checked``, where ruff itself counts them."""
-    exempt = {path for path in output.checked if ruff.exempts_itself((tree / path).read_bytes())}
+    exempt = {path for path in output.checked if exempts_itself((tree / path).read_bytes())}
     return replace(output, checked=output.checked - exempt, exempt=tuple(sorted(exempt)))
 
 

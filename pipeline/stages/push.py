@@ -66,7 +66,7 @@ class PushStage:
         say(f"reading back {manifest.digest}")
         read = registry.verify_blobs(manifest)
         checked = {manifest.digest, *(blob.digest for blob in content.blobs if read == content.size)}
-        gates = (_same_configuration(manifest, content, image), *_pulled_and_probed(context, registry, manifest, image))
+        gates = (same_configuration(manifest, content, image), *_pulled_and_probed(context, registry, manifest, image))
         tags = release_tags(context.settings, context.snapshot)
         if all(gate.passed for gate in gates):
             say(f"tagging {', '.join(tags)}")
@@ -164,7 +164,7 @@ def moved(registry: Registry, tag: str, manifest: Manifest) -> bool:
     return found is not None and found.digest == manifest.digest and found.body == manifest.body
 
 
-def _same_configuration(manifest: Manifest, content: ImageContent, image: str) -> Gate:
+def same_configuration(manifest: Manifest, content: ImageContent, image: str) -> Gate:
     """An image id is the configuration's digest, or, in an engine that stores what registries do, the manifest's."""
     same = image in (content.configuration.digest, manifest.digest)
     return check_gate(

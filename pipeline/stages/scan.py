@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.core.emptied_gates import threshold_above_all, with_configuration
 from pipeline.core.evidence import Control, Evidence
-from pipeline.core.finding import weighed
+from pipeline.core.finding import Severity, weighed
 from pipeline.core.gate import findings_gate
 from pipeline.core.ports import Request, ToolEnvironment
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, NotChecked, StageResult, Suppression
+from pipeline.core.suppression_gate import Most, gated, surplus
+from pipeline.core.suppressions import SuppressionKind
 from pipeline.errors import ToolTrouble
 from pipeline.settings import Scan, Settings
 from pipeline.stages.context import Context
+from pipeline.stages.restraints import commented, nothing_to_check, own_text, with_expectation
 from pipeline.stages.source_files import python_files, require_paths
 from pipeline.tools import bandit
 
+UNIT = "Python files"
 CONTROL = "call of a shell"
 CONTROL_RULE = "B602"
 CONTROL_SOURCE = '"""A planted fault."""\nimport subprocess\n\nsubprocess.call(input(), shell=True)\n'
@@ -50,26 +57,24 @@ class ScanStage:
     def run(self, context: Context) -> Examination:
         """Run bandit over the snapshot's Python files, and over a planted fault."""
         settings = context.settings.scan
-        files, not_checked = python_files(context.snapshot, settings.paths, settings.exclude)
+        files, not_checked = python_files(context.snapshot, settings.paths, settings.exclude, context.tree)
         if not files:
-            return Examination(evidence=Evidence.of("Python files", expected=(), checked=()), not_checked=not_checked)
+            excluded = bool(python_files(context.snapshot, settings.paths, (), context.tree)[0])
+            return nothing_to_check(context, "scan", UNIT, left_out=not_checked, excluded=excluded)
         tools = context.environment("scan")
         output = bandit.Output()
         for number, batch in enumerate(bandit.batches(files), 1):
             output += _bandit(context, tools, batch, context.tree, f"bandit-{number}")
         control = Control(tool="bandit", planted=CONTROL, caught=_control(context, tools))
-        silenced = tuple(
-            found for path in files for found in bandit.suppressions(path, (context.tree / path).read_bytes())
-        )
         examined = assess(
             settings,
             files,
             output,
             control=control,
-            silenced=silenced,
             not_checked=not_checked,
             ignored=own_configuration(context.tree),
         )
+        examined = restrained(context, examined, commented(context, files, (SuppressionKind.NOSEC,)), output.hidden)
         return context.with_tools(examined, tools, "bandit")
 
 
@@ -79,7 +84,6 @@ def assess(
     output: bandit.Output,
     *,
     control: Control,
-    silenced: tuple[Suppression, ...] = (),
     not_checked: tuple[NotChecked, ...] = (),
     ignored: tuple[str, ...] = (),
 ) -> Examination:
@@ -87,18 +91,40 @@ def assess(
     findings = weighed(output.findings, fail_on=settings.fail_on, confidence=settings.confidence)
     what = f"bandit findings of {settings.confidence} confidence or more"
     return Examination(
-        evidence=Evidence.of("Python files", expected=files, checked=output.checked, controls=(control,)),
+        evidence=Evidence.of(UNIT, expected=files, checked=output.checked, controls=(control,)),
         gates=(findings_gate(findings, what=what, fail_on=settings.fail_on),),
         findings=findings,
-        metrics={"files": len(files), "nosec": len(silenced)},
+        metrics={"files": len(files)},
         doubts=output.doubts,
         notes=tuple(
             f"bandit's configuration in {place} was not applied, since it could empty the gate; use scan.exclude."
             for place in ignored
         ),
         not_checked=not_checked,
-        suppressions=silenced,
     )
+
+
+def restrained(
+    context: Context, examined: Examination, silenced: tuple[Suppression, ...], hidden: Mapping[str, int]
+) -> Examination:
+    """The examination with the gates on ``nosec`` comments and on the stage's own thresholds.
+
+    ``hidden`` counts for each file the findings that a comment hid. Where there are fewer than comments, some hide
+    nothing; bandit does not say which.
+    """
+    settings = context.settings
+    per_file = Counter(item.path for item in silenced if item.path in examined.evidence.checked)
+    unused = [place for path, count in per_file.items() for place in surplus(path, count, hidden.get(path, 0))]
+    limits = (
+        Most(kind=SuppressionKind.NOSEC, what="nosec comments", key="scan.max_nosec", most=settings.scan.max_nosec),
+    )
+    needed = settings.project.suppressions_need_reasons
+    examined = gated(examined, silenced, limits, reasons=needed, unused=unused)
+    own = own_text(context)
+    examined = with_configuration(
+        examined, threshold_above_all("scan.fail_on", settings.scan.fail_on, Severity.HIGH, own)
+    )
+    return with_expectation(context, "scan", examined)
 
 
 def own_configuration(tree: Path) -> tuple[str, ...]:

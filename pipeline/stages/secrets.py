@@ -6,7 +6,7 @@ import base64
 import hashlib
 import os
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.core.evidence import Control, Evidence
@@ -15,11 +15,15 @@ from pipeline.core.gate import findings_gate
 from pipeline.core.ports import Request, ToolEnvironment
 from pipeline.core.snapshot import Kind, Snapshot
 from pipeline.core.stage import Examination, NotChecked, StageResult
+from pipeline.core.suppression_gate import Most, gated
+from pipeline.core.suppressions import SuppressionKind, allowed_secrets
 from pipeline.settings import Settings
 from pipeline.stages.context import Context
+from pipeline.stages.restraints import nothing_to_check, with_expectation
 from pipeline.stages.source_files import apply_exclusions
 from pipeline.tools import secret_scanner
 
+UNIT = "files"
 CONTROLS = {
     "planted_key.txt": ("AWS access key", "aws-access-key"),
     "planted.env": ("password in a setting", "secret-keyword"),
@@ -48,7 +52,8 @@ class SecretsStage:
         """Run the detectors over the snapshot's files, and over planted credentials."""
         files, left_out = apply_exclusions(context.snapshot.files(), context.settings.secrets.exclude)
         if not files:
-            return Examination(evidence=Evidence.of("files", expected=(), checked=()), not_checked=left_out)
+            excluded = bool(context.snapshot.files())
+            return nothing_to_check(context, "secrets", UNIT, left_out=left_out, excluded=excluded)
         tools = context.environment("secrets")
         output = _scan(context, tools, files, context.tree)
         for value in output.values:
@@ -56,7 +61,8 @@ class SecretsStage:
         context.keep("secrets.json", output.kept)
         controls = _controls(context, tools)
         not_checked = (*left_out, *elsewhere(context.snapshot, context.tree))
-        return context.with_tools(assess(files, output, controls, not_checked), tools, "detect-secrets")
+        examined = restrained(context, assess(files, output, controls, not_checked), output)
+        return context.with_tools(examined, tools, "detect-secrets")
 
 
 def assess(
@@ -68,14 +74,36 @@ def assess(
     """What the scanner's output amounts to. Every finding counts: a credential has no harmless degree."""
     findings = weighed(output.findings, fail_on=Severity.HIGH)
     return Examination(
-        evidence=Evidence.of("files", expected=files, checked=output.checked, controls=controls),
+        evidence=Evidence.of(UNIT, expected=files, checked=output.checked, controls=controls),
         gates=(findings_gate(findings, what="credentials", fail_on=Severity.HIGH),),
         findings=findings,
         metrics={"files": len(files), "detectors": output.detectors, "allowlisted": len(output.allowed)},
         doubts=output.doubts,
         not_checked=(*not_checked, *output.not_checked),
-        suppressions=output.allowed,
     )
+
+
+def restrained(context: Context, examined: Examination, output: secret_scanner.Output) -> Examination:
+    """The examination with the gates on allow-list comments. What the scanner obeyed and our own reading does not find
+    is a doubt.
+    """
+    found = tuple(
+        item
+        for path in sorted(output.checked)
+        for item in allowed_secrets(path, secret_scanner.text_of((context.tree / path).read_bytes()))
+    )
+    most = context.settings.secrets.max_allowlisted
+    kind, what = SuppressionKind.ALLOWLIST, "allow-listed secrets"
+    limits = (Most(kind=kind, what=what, key="secrets.max_allowlisted", most=most),)
+    examined = gated(
+        examined, found, limits, reasons=context.settings.project.suppressions_need_reasons, unused=output.unused
+    )
+    unread = {(item.path, item.line) for item in output.allowed} - {(item.path, item.line) for item in found}
+    doubts = tuple(
+        f"The secret scanner obeyed a comment that our own reading does not find: {path}:{line}."
+        for path, line in sorted(unread)
+    )
+    return with_expectation(context, "secrets", replace(examined, doubts=(*examined.doubts, *doubts)))
 
 
 def elsewhere(snapshot: Snapshot, tree: Path) -> tuple[NotChecked, ...]:

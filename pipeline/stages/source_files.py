@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from pipeline.core.snapshot import Snapshot, is_below
 from pipeline.core.stage import NotChecked
 from pipeline.errors import ConfigurationError
 from pipeline.settings import Exclusion
+
+# The program itself, or env(1) with its options and variables before it.
+_SCRIPT = re.compile(rb"#!\s*(?:\S*/)?(?:env\s+(?:-\S+\s+|\w+=\S+\s+)*)?(?:\S*/)?python[0-9.]*(?=\s|$)")
+_LONGEST_LINE = 512
 
 
 def require_paths(snapshot: Snapshot, paths: Iterable[str], key: str) -> None:
@@ -22,10 +28,24 @@ def require_paths(snapshot: Snapshot, paths: Iterable[str], key: str) -> None:
 
 
 def python_files(
-    snapshot: Snapshot, paths: Iterable[str], exclude: Iterable[Exclusion]
+    snapshot: Snapshot, paths: Iterable[str], exclude: Iterable[Exclusion], tree: Path
 ) -> tuple[tuple[str, ...], tuple[NotChecked, ...]]:
-    """The Python files below ``paths`` that are not excluded, and what the exclusions leave out."""
-    return apply_exclusions(snapshot.files(paths, "*.py"), exclude)
+    """The Python files below ``paths`` that are not excluded, and what the exclusions leave out.
+
+    They are those called ``*.py``, and scripts without a suffix whose first line names Python (``#!``); no tool looks
+    for the latter by itself.
+    """
+    found = [
+        path
+        for path in snapshot.files(paths)
+        if path.endswith(".py") or ("." not in path.rpartition("/")[2] and _is_script(tree / path))
+    ]
+    return apply_exclusions(found, exclude)
+
+
+def _is_script(path: Path) -> bool:
+    with path.open("rb") as file:
+        return _SCRIPT.match(file.readline(_LONGEST_LINE)) is not None
 
 
 def apply_exclusions(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import posixpath
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.core import emptied_tests
+from pipeline.core.emptied_gates import excludes_everything, floor_of_nothing, with_configuration
 from pipeline.core.evidence import Control, Evidence, listed
 from pipeline.core.expected_tests import functions_in, is_test_file
 from pipeline.core.finding import Severity, weighed
@@ -13,14 +17,24 @@ from pipeline.core.gate import Gate, check_gate, count_gate, findings_gate, floo
 from pipeline.core.ports import Request, ToolEnvironment
 from pipeline.core.snapshot import Snapshot, is_below
 from pipeline.core.stage import Examination, Metric, NotChecked, StageResult
+from pipeline.core.suppression_gate import Most, gated
+from pipeline.core.suppressions import SuppressionKind
 from pipeline.settings import Settings
 from pipeline.settings import Test as TestSettings
 from pipeline.stages.context import Context
 from pipeline.stages.project_locks import project_environment
+from pipeline.stages.restraints import (
+    commented,
+    configuration,
+    nothing_to_check,
+    own_text,
+    skipping,
+    with_expectation,
+)
 from pipeline.stages.source_files import apply_exclusions, require_paths
 from pipeline.tools import coverage, pytest
 
-CONTROL_SOURCE = '"""A planted failure."""\n\n\ndef test_planted() -> None:\n    """Fails."""\n    assert 1 == 2\n'
+UNIT = "test functions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +60,24 @@ class TestStage:
     def run(self, context: Context) -> Examination:
         """Run the suite, and a planted failure in the same environment."""
         settings = context.settings.test
-        tools = project_environment(context)
         expected = expected_tests(context.snapshot, context.tree, settings.paths)
         measured, not_checked = _measured_files(context.snapshot, settings)
         if not expected:
-            return Examination(evidence=Evidence.of("test functions", expected=(), checked=()), not_checked=not_checked)
+            return nothing_to_check(context, "test", UNIT, left_out=not_checked)
+        tools = project_environment(context)
         report = context.scratch / "coverage.json"
-        options = coverage.options(settings.coverage, report)
+        options = coverage.options(coverage.sources_of(settings.coverage, measured), report)
         ran = run_tests(context, tools, settings.paths, settings.markers, options=options, keep="junit.xml")
-        caught = _control(context, tools)
+        caught = _control(context, tools, ran.executed or expected)
         covered = None
         if report.exists():
             text = report.read_text(encoding="utf-8")
             context.keep("coverage.json", text)
+            context.keep("measured.json", json.dumps(measured) + "\n")
             covered = coverage.parse(text, measured)
-        left_out = (*not_checked, *_python(context, tools))
+        left_out = (*not_checked, *_python(context, tools), *deselected(settings, expected, ran))
         examined = assess(settings, expected, ran, covered, caught=caught, not_checked=left_out)
+        examined = restrained(context, examined, measured)
         return context.with_tools(examined, tools, "pytest", "pytest-cov", "coverage")
 
 
@@ -76,8 +92,7 @@ def assess(
 ) -> Examination:
     """What the tests' outcomes and the coverage amount to; ``covered`` is nothing when none was written."""
     findings = weighed(ran.findings, fail_on=Severity.LOW)
-    left_out = expected & (ran.deselected - ran.executed)
-    wanted = expected - left_out
+    wanted = expected - (ran.deselected - ran.executed)
     metrics: dict[str, Metric] = {"tests": ran.count, "failed": len(findings), "skipped": len(ran.skipped)}
     gates = [
         findings_gate(findings, what="failing tests", fail_on=Severity.LOW),
@@ -87,13 +102,13 @@ def assess(
         doubts: tuple[str, ...] = ("No coverage was written; pytest-cov must be among the locked test requirements.",)
         notes = (f"{ran.count} tests ran.",)
     else:
-        metrics |= {"coverage": round(covered.percent, 2), "statements": covered.statements}
+        metrics |= {"coverage": round(covered.percent, 2), "covered": covered.covered, "statements": covered.statements}
         gates.append(_coverage_gate(settings, covered))
         doubts = (f"Coverage says nothing about {listed(covered.missing)}.",) if covered.missing else ()
         notes = (f"{ran.count} tests ran, coverage {covered.percent:.2f} % of {covered.statements} statements.",)
     return Examination(
         evidence=Evidence.of(
-            "test functions",
+            UNIT,
             expected=wanted,
             checked=ran.executed,
             controls=(Control(tool="pytest", planted="failing test", caught=caught),),
@@ -103,15 +118,47 @@ def assess(
         metrics=metrics,
         doubts=ran.doubts + doubts,
         notes=notes,
-        not_checked=(*not_checked, *_left_out(left_out, settings.markers)),
+        not_checked=not_checked,
     )
 
 
-def _left_out(names: frozenset[str], markers: str) -> tuple[NotChecked, ...]:
+def restrained(context: Context, examined: Examination, measured: tuple[str, ...]) -> Examination:
+    """The examination with the gates on skips and pragmas, and with what the settings of pytest and coverage leave."""
+    settings, snapshot = context.settings.test, context.snapshot
+    of_tests = snapshot.files(settings.paths, "*.py")
+    conftests = tuple(path for path in snapshot.files((".",), "conftest.py") if _concerns(path, settings.paths))
+    limits = (
+        Most(kind=SuppressionKind.SKIP, what="places that skip a test", key="test.max_skips", most=settings.max_skips),
+        Most(kind=SuppressionKind.XFAIL, what="places that expect a test to fail", key="test.max_xfails",
+             most=settings.max_xfails),
+        Most(kind=SuppressionKind.NO_COVER, what="coverage pragmas", key="test.max_coverage_pragmas",
+             most=settings.max_coverage_pragmas),
+    )  # fmt: skip
+    of_both = dict.fromkeys((*snapshot.files(settings.coverage, "*.py"), *of_tests))
+    found = (
+        *skipping(context, dict.fromkeys((*of_tests, *conftests))),
+        *commented(context, of_both, (SuppressionKind.NO_COVER,)),
+    )
+    examined = gated(examined, found, limits, reasons=context.settings.project.suppressions_need_reasons)
+    texts, own = configuration(context), own_text(context)
+    sources = {path: (context.tree / path).read_bytes() for path in conftests}
+    holding = tuple(path for path in of_tests if is_test_file(path))
+    findings = (
+        *emptied_tests.pytest(texts, sources, holding, settings.markers),
+        *emptied_tests.coverage(texts, measured, [(context.tree / path).read_bytes() for path in measured]),
+        *(() if measured else (excludes_everything("test.exclude", own),)),
+        *floor_of_nothing("test.coverage_floor", settings.coverage_floor, own),
+    )
+    return with_expectation(context, "test", with_configuration(examined, findings))
+
+
+def deselected(settings: TestSettings, expected: frozenset[str], ran: pytest.Output) -> tuple[NotChecked, ...]:
+    """The tests that are not expected to run, by name, and why."""
+    names = sorted(expected & (ran.deselected - ran.executed))
     if not names:
         return ()
-    what = f"{len(names)} test functions: {listed(sorted(names))}"
-    return (NotChecked(what=what, reason=f"test.markers ({markers!r}) leaves them out of the run in process."),)
+    reason = f"They are left out by test.markers ({settings.markers})."
+    return (NotChecked(what=f"{len(names)} test functions: {listed(names, 20)}", reason=reason),)
 
 
 def expected_tests(snapshot: Snapshot, tree: Path, paths: tuple[str, ...]) -> frozenset[str]:
@@ -131,14 +178,17 @@ def run_tests(
     *,
     options: tuple[str, ...] = (),
     keep: str = "",
-    cwd: Path | None = None,
+    plant: bool = False,
 ) -> pytest.Output:
-    """Run pytest with the witness; the JUnit file and the output are kept under the name ``keep``."""
+    """Run pytest with the witness; the JUnit file and the output are kept under the name ``keep``.
+
+    ``plant`` runs planted failures in the place of the tests.
+    """
     settings = context.settings.test
     name = keep.partition(".")[0] or "control"
     record = pytest.plant_witness(context.scratch / f"pytest-{name}")
     junit = record.parent / "junit.xml"
-    folder = cwd or context.tree
+    folder = context.tree
     outcome = context.run(
         Request(
             argv=pytest.command(
@@ -146,7 +196,7 @@ def run_tests(
             ),
             cwd=folder,
             timeout_s=settings.timeout_s,
-            env=_environment(settings, record),
+            env=_environment(settings, record, plant=plant),
             title="pytest",
         )
     )
@@ -160,9 +210,9 @@ def run_tests(
     return pytest.parse(outcome, text, context.tree)
 
 
-def _environment(settings: TestSettings, record: Path) -> dict[str, str | None]:
+def _environment(settings: TestSettings, record: Path, *, plant: bool) -> dict[str, str | None]:
     """The project's variables and the witness's; both may have something to put on Python's path."""
-    witness = pytest.environment(record)
+    witness = pytest.environment(record, plant=plant)
     paths = [path for path in (witness["PYTHONPATH"], settings.environment.get("PYTHONPATH")) if path]
     coverage_file = str(record.parent / "coverage")
     return {
@@ -173,13 +223,14 @@ def _environment(settings: TestSettings, record: Path) -> dict[str, str | None]:
     }
 
 
-def _control(context: Context, tools: ToolEnvironment) -> bool:
-    folder = context.scratch / "planted"
-    folder.mkdir()
-    (folder / "test_planted.py").write_text(CONTROL_SOURCE, encoding="utf-8")
-    # A rootdir of its own: the project's conftest files are no part of what is being proved here.
-    ran = run_tests(context, tools, ("test_planted.py",), "", options=("-c", "/dev/null"), cwd=folder)
-    return any(finding.rule == "test-failure" for finding in ran.findings)
+def _control(context: Context, tools: ToolEnvironment, tests: frozenset[str]) -> bool:
+    """A failing test, planted in each folder that holds tests, in the project's own configuration.
+
+    One file a folder is imported: for its conftest files, which may turn an outcome round.
+    """
+    files = sorted({test.partition("::")[0] for test in tests}, reverse=True)
+    paths = tuple({posixpath.dirname(file): file for file in files}.values())
+    return pytest.caught(run_tests(context, tools, paths, "", plant=True))
 
 
 def _measured_files(snapshot: Snapshot, settings: TestSettings) -> tuple[tuple[str, ...], tuple[NotChecked, ...]]:
@@ -190,6 +241,12 @@ def _measured_files(snapshot: Snapshot, settings: TestSettings) -> tuple[tuple[s
         if not any(is_below(path, tests) for tests in settings.paths)
     ]
     return apply_exclusions(files, settings.exclude)
+
+
+def _concerns(conftest: str, paths: tuple[str, ...]) -> bool:
+    """Whether pytest reads a conftest.py for the tests below these paths: it lies in or above one of them."""
+    folder = conftest.rpartition("/")[0]
+    return any(is_below(path, folder) or is_below(folder, path) for path in paths)
 
 
 def _coverage_gate(settings: TestSettings, covered: coverage.Output) -> Gate:

@@ -8,19 +8,16 @@ to write its JSON to.
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import tokenize
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.evidence import listed
 from pipeline.core.finding import Confidence, Finding, Severity
 from pipeline.core.ports import Outcome
-from pipeline.core.stage import Suppression
 from pipeline.errors import ToolTrouble
 from pipeline.tools.places import relative, source_line
 
@@ -30,18 +27,19 @@ _TOTALS = "_totals"
 # The rules whose message repeats the string that they take for a password.
 _PASSWORD_RULES = {"B105", "B106", "B107"}
 _QUOTED = re.compile(r"'(?P<value>.+)'\Z", re.S)
-# What bandit itself takes for such a comment (bandit/core/manager.py, NOSEC_COMMENT): it has no word boundary, so that
-# a comment which merely begins with "nosecret" silences its line too.
-_NOSEC = re.compile(r"#\s*nosec.*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """What bandit reported; ``checked`` are the files that it parsed and walked to the end, relative to the tree."""
+    """What bandit reported; ``checked`` are the files that it parsed and walked to the end, relative to the tree.
+
+    ``hidden`` counts the findings that a ``nosec`` comment hid, by file.
+    """
 
     findings: tuple[Finding, ...] = ()
     checked: frozenset[str] = frozenset()
     doubts: tuple[str, ...] = ()
+    hidden: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: Output) -> Output:
         """What two runs over different files reported together."""
@@ -49,6 +47,7 @@ class Output:
             findings=(*self.findings, *other.findings),
             checked=self.checked | other.checked,
             doubts=(*self.doubts, *other.doubts),
+            hidden={**self.hidden, **other.hidden},
         )
 
 
@@ -99,6 +98,12 @@ def parse(outcome: Outcome, written: str, tree: Path) -> Output:
         passwords = _passwords(results)
         findings = tuple(_finding(record, tree, passwords) for record in results)
         counted = sum(number for name, number in metrics[_TOTALS].items() if name.startswith("SEVERITY."))
+        # "nosec" counts what a comment without the numbers of tests hid, "skipped_tests" what one with them did.
+        hidden = {
+            relative(name, tree): int(counts.get("nosec", 0)) + int(counts.get("skipped_tests", 0))
+            for name, counts in metrics.items()
+            if name != _TOTALS
+        }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ToolTrouble(
@@ -108,8 +113,9 @@ def parse(outcome: Outcome, written: str, tree: Path) -> Output:
         raise ToolTrouble(f"bandit's exit code {outcome.exit_code} contradicts its {len(findings)} findings.")
     if counted != len(findings):
         raise ToolTrouble(f"bandit counts {counted} findings and lists {len(findings)}, so its output is not whole.")
-    walked = {relative(name, tree) for name in metrics if name != _TOTALS}
-    return Output(findings=findings, checked=frozenset(walked - errors.keys()), doubts=_doubts(errors))
+    return Output(
+        findings=findings, checked=frozenset(hidden.keys() - errors.keys()), doubts=_doubts(errors), hidden=hidden
+    )
 
 
 def masked(written: str) -> str:
@@ -121,21 +127,6 @@ def masked(written: str) -> str:
         record["issue_text"] = _without(record["issue_text"], passwords)
         record["code"] = _without(record["code"], passwords)
     return json.dumps(document, indent=2, sort_keys=True) + "\n"
-
-
-def suppressions(path: str, source: bytes) -> tuple[Suppression, ...]:
-    """The ``nosec`` comments of a file, by our own reading: bandit counts those that hid something and names none."""
-    found = ((line, match[0]) for line, text in _comments(source) if (match := _NOSEC.search(text)))
-    return tuple(Suppression(kind="nosec", path=path, line=line, text=text.rstrip()) for line, text in found)
-
-
-def _comments(source: bytes) -> list[tuple[int, str]]:
-    """The comments and their lines; of a file that is no valid Python all lines, as its strings can't be told."""
-    try:
-        tokens = list(tokenize.tokenize(io.BytesIO(source).readline))
-    except (tokenize.TokenError, SyntaxError, UnicodeDecodeError):
-        return list(enumerate(source.decode("utf-8", "backslashreplace").splitlines(), 1))
-    return [(token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT]
 
 
 def _doubts(errors: dict[str, str]) -> tuple[str, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import posixpath
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,29 @@ class Output:
     covered: int
     missing: tuple[str, ...]
     excluded_lines: int
+
+
+def sources_of(folders: tuple[str, ...], measured: tuple[str, ...]) -> tuple[str, ...]:
+    """The ``folders``, and those of the ``measured`` files that coverage would not look into by itself.
+
+    Where no test imports a file, coverage finds it only in folders that hold an ``__init__.py``, from the source
+    downwards (coverage/files.py, ``find_python_files``); in a namespace package it needs each folder as a source.
+    """
+    packages = {posixpath.dirname(path) for path in measured if posixpath.basename(path) == "__init__.py"}
+    found: dict[str, None] = {}
+    for path in measured:
+        folder = posixpath.dirname(path)
+        if any(place not in packages for place in _upwards(folder, folders)):
+            found[folder] = None
+    return tuple(dict.fromkeys((*folders, *found)))
+
+
+def _upwards(folder: str, folders: tuple[str, ...]) -> Iterator[str]:
+    """The folder and those above it, up to but without one of ``folders``."""
+    roots = {root.rstrip("/").removeprefix("./") for root in folders} | {"", "."}
+    while folder not in roots:
+        yield folder
+        folder = posixpath.dirname(folder)
 
 
 def options(sources: tuple[str, ...], report: Path) -> tuple[str, ...]:

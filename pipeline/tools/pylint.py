@@ -7,6 +7,7 @@ So a small plugin of ours, the witness, writes down each file that pylint really
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,18 +51,29 @@ _LETTERS = {
 # Messages that say that pylint ignored a plugin, an option or a section of its configuration. Some exist for comments
 # in the source too; there they are findings about that file.
 _CONFIGURATION = {"E0011", "E0012", "E0013", "E0014", "E0015", "W0012", "R0022"}
-_SKIPPED = "I0013"
+_SKIPPED, _USELESS = "I0013", "I0021"
+# What pylint says of these depends on what is installed, on the platform, on the other files and their order (it infers
+# as far as it comes), so that it can't tell whether a comment about them is of no use.
+_DEPENDS = re.compile(
+    r"'(?:import-error|no-name-in-module|(?:c-extension-)?no-member|cyclic-import|duplicate-code|deprecated-[a-z-]+"
+    r"|assignment-from-[a-z-]+|not-[a-z-]+|un(?:subscriptable|supported|balanced|packing|expected|hashable)-[a-z-]+"
+    r"|no-value-for-parameter|too-many-function-args|redundant-keyword-arg|invalid-[a-z]+-index)'"
+)
 _LONGEST_LINE, _SNIPPET = 10_000, 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """What pylint reported; ``score`` is out of 10; ``checked`` are the files whose walk the witness saw end."""
+    """What pylint reported; ``score`` is out of 10; ``checked`` are the files whose walk the witness saw end.
+
+    ``unused`` are the places of comments that suppress nothing.
+    """
 
     findings: tuple[Finding, ...]
     checked: frozenset[str]
     score: float
     doubts: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
 
 def command(program: str, files: tuple[str, ...], libraries: Path, witness: Path) -> tuple[str, ...]:
@@ -73,7 +85,8 @@ def command(program: str, files: tuple[str, ...], libraries: Path, witness: Path
         f"import sys; sys.path.append({str(libraries)!r}); sys.path.append({str(witness)!r}); sys.path.insert(0, '.')"
     )
     return (
-        program, "--output-format=json2", "--init-hook", hook, f"--load-plugins={WITNESS}", "--enable=file-ignored",
+        program, "--output-format=json2", "--init-hook", hook, f"--load-plugins={WITNESS}",
+        "--enable=file-ignored,useless-suppression",
         "--fail-under=0", "--persistent=n", "--score=y", "--",
         *(f"./{name}" if name.startswith("-") else name for name in files),
     )  # fmt: skip
@@ -91,7 +104,8 @@ def parse(outcome: Outcome, record: str, tree: Path) -> Output:
         document: dict[str, Any] = json.loads(outcome.stdout)
         messages: list[dict[str, Any]] = document["messages"]
         score = float(document["statistics"]["score"])
-        findings = tuple(_finding(m, tree) for m in messages if m["messageId"] != _SKIPPED and not _sick(m))
+        reported = (m for m in messages if m["messageId"] != _SKIPPED and not _sick(m) and not _open(m))
+        findings = tuple(_finding(m, tree) for m in reported)
     except (ValueError, KeyError, TypeError) as error:
         raise ToolTrouble(
             "pylint's output is not whole, so it proves nothing.", why=f"{error} {outcome.tail(3)}"
@@ -102,13 +116,24 @@ def parse(outcome: Outcome, record: str, tree: Path) -> Output:
     skipped = [f"{relative(m['path'], tree)} tells pylint to skip it." for m in messages if m["messageId"] == _SKIPPED]
     walked = {relative(line, tree) for line in record.splitlines() if line}
     syntax = {finding.path for finding in findings if finding.rule.startswith("E0001")}
-    return Output(findings=findings, checked=frozenset(walked | syntax), score=score, doubts=(*sick, *skipped))
+    return Output(
+        findings=findings,
+        checked=frozenset(walked | syntax),
+        score=score,
+        doubts=(*sick, *skipped),
+        unused=tuple(f"{f.path}:{f.line}" for f in findings if f.rule == _USELESS),
+    )
 
 
 def _sick(message: dict[str, Any]) -> bool:
     """Whether it speaks of pylint's own trouble, a fatal error or an ignored configuration, and not of the code."""
     in_source = message["path"].endswith((".py", ".pyi"))
     return message["type"] == "fatal" or (message["messageId"] in _CONFIGURATION and not in_source)
+
+
+def _open(message: dict[str, Any]) -> bool:
+    """Whether it calls a suppression useless of which pylint can't know that."""
+    return message["messageId"] == _USELESS and _DEPENDS.search(message["message"]) is not None
 
 
 def _message(message: dict[str, Any], tree: Path) -> str:

@@ -13,19 +13,25 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.finding import Confidence, Finding, Severity
+from pipeline.core.marker_expression import selects
 from pipeline.core.ports import Outcome
 from pipeline.errors import ToolTrouble
 from pipeline.tools.places import source_line
 
 RECORD_VARIABLE = "PIPELINE_PYTEST_RECORD"
+PLANT_VARIABLE = "PIPELINE_PYTEST_PLANT"
+PLANTED = "test_planted_by_the_pipeline"
 WITNESS = "pipeline_pytest_witness"
 WITNESS_SOURCE = f'''"""Writes down what pytest really does (a plugin of the pipeline)."""
 import json
 import os
 
+import pytest
+
 _RECORD = open(os.environ["{RECORD_VARIABLE}"], "a", encoding="utf-8", buffering=1)
 _PROCESS = os.getpid()
 _WORKER = "PYTEST_XDIST_WORKER" in os.environ
+_MODULES = {{}}
 
 
 def _write(**facts):
@@ -41,9 +47,33 @@ def pytest_collectreport(report):
 
 
 def pytest_deselected(items):
-    """What a marker expression leaves out; with pytest-xdist only its workers hear of it."""
+    """What is left out, with what decides whether -m did it; with pytest-xdist only its workers hear of it."""
     for item in items:
-        _RECORD.write(json.dumps({{"event": "deselected", "test": item.nodeid}}) + "\\n")
+        marks = sorted({{mark.name for mark in item.iter_markers()}})
+        facts = {{"test": item.nodeid, "marks": marks, "expression": item.config.option.markexpr}}
+        _RECORD.write(json.dumps({{"event": "deselected", **facts}}) + "\\n")
+
+
+def pytest_itemcollected(item):
+    """A module with a test in each folder, where a failing one can be planted."""
+    module = item.getparent(pytest.Module)
+    if module is not None:
+        _MODULES.setdefault(module.path.parent, module)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """When everybody has chosen: only the planted tests, under the conftest files of the tests that they stand for."""
+    yield
+    if os.environ.get("{PLANT_VARIABLE}"):
+        items[:] = [
+            pytest.Function.from_parent(module, name="{PLANTED}", callobj=_fail) for module in _MODULES.values()
+        ]
+
+
+def _fail():
+    """A failing test."""
+    assert 1 == 2
 
 
 def pytest_runtest_logreport(report):
@@ -73,8 +103,8 @@ class Output:
     """What ran. Names are node ids without parameters, like ``tests/test_a.py::TestB::test_c``.
 
     ``executed`` ran to an outcome of their own (passed, failed, or failed as their ``xfail`` says); ``skipped`` did
-    not run; ``deselected`` were left out by the marker expression; ``count`` counts executed tests with their
-    parameters.
+    not run; ``deselected`` were left out by the marker expression, and not by anything else; ``count`` counts executed
+    tests with their parameters.
     """
 
     executed: frozenset[str]
@@ -103,9 +133,19 @@ def command(
     )  # fmt: skip
 
 
-def environment(record: Path) -> dict[str, str | None]:
-    """What the process needs for the witness: where it lies and where it writes."""
-    return {RECORD_VARIABLE: str(record), "PYTHONPATH": str(record.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+def environment(record: Path, *, plant: bool = False) -> dict[str, str | None]:
+    """What the process needs for the witness: where it lies and where it writes.
+
+    ``plant`` has it run, in the place of all tests, a failing one in each folder that holds tests.
+    """
+    planted = {PLANT_VARIABLE: "1"} if plant else {}
+    return {RECORD_VARIABLE: str(record), "PYTHONPATH": str(record.parent), "PYTHONDONTWRITEBYTECODE": "1", **planted}
+
+
+def caught(output: Output) -> bool:
+    """Whether planted tests ran, and each that did was reported as failed."""
+    failed = [finding for finding in output.findings if finding.rule == "test-failure"]
+    return 0 < output.count == len(failed) and all(f.message.startswith(f"{PLANTED}:") for f in failed)
 
 
 def parse(outcome: Outcome, record: str, tree: Path) -> Output:
@@ -128,7 +168,7 @@ def parse(outcome: Outcome, record: str, tree: Path) -> Output:
         return Output(
             executed=frozenset(_bare(test) for test in [*ran, *(event["test"] for event in (*failed, *broken))]),
             skipped=frozenset(skipped),
-            deselected=frozenset(_bare(event["test"]) for event in events if event["event"] == "deselected"),
+            deselected=frozenset(_bare(event["test"]) for event in events if _is_left_out_by_marker(event)),
             findings=(*(_failure(event, tree) for event in failed), *(_broken(event, tree) for event in broken)),
             count=len(ran),
             doubts=_doubts(outcome, events, bool(failed or broken)),
@@ -142,6 +182,13 @@ def _events(record: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in record.splitlines()]
     except ValueError as error:
         raise ToolTrouble("The record of the tests is damaged, so it proves nothing.", why=str(error)) from error
+
+
+def _is_left_out_by_marker(event: dict[str, Any]) -> bool:
+    """Whether ``-m`` deselected it. A conftest.py, ``-k`` and ``--deselect`` do so too, and nobody gave them leave."""
+    if event["event"] != "deselected":
+        return False
+    return "marks" not in event or not selects(event["expression"], event["marks"])
 
 
 def _came_to_an_outcome(event: dict[str, Any]) -> bool:

@@ -1,11 +1,13 @@
-"""ruff: the rules of pycodestyle (E, W), pyflakes (F) and mccabe (C90)."""
+"""ruff: the rules of pycodestyle (E, W), pyflakes (F) and mccabe (C90), and whether a ``noqa`` comment is of any use.
+
+Of a comment for a rule that ruff does not apply it can't tell that: another tool may. It is a finding of its own, and
+low; one that ruff knows to suppress nothing is in ``unused`` too.
+"""
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,9 @@ from pipeline.core.ports import Outcome
 from pipeline.errors import ToolTrouble
 from pipeline.tools.places import relative, source_line
 
-RULES = "E,F,W,C90"
-# A comment that takes the whole file away from ruff, which says that it checked it all the same.
-_EXEMPTION = re.compile(r"#\s*(?:ruff|flake8)\s*:\s*noqa\s*", re.I)
+UNUSED = "RUF100"
+RULES = f"E,F,W,C90,{UNUSED}"
+_WITHOUT_USE = re.compile(r"\(unused: |\bblanket\b|; unused: ")
 _CHECKING = re.compile(r"\]\[DEBUG\] Checking: (?P<path>.+)$", re.M)
 
 
@@ -25,12 +27,14 @@ _CHECKING = re.compile(r"\]\[DEBUG\] Checking: (?P<path>.+)$", re.M)
 class Output:
     """What ruff reported; ``checked`` are the files that it says it read, relative to the tree.
 
-    ``exempt`` are files that it read and that told it to report nothing.
+    ``exempt`` are files that it read and that told it to report nothing. ``unused`` are the places of comments that
+    suppress nothing.
     """
 
     findings: tuple[Finding, ...]
     checked: frozenset[str]
     exempt: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
 
 def command(program: str, max_complexity: int, files: tuple[str, ...]) -> tuple[str, ...]:
@@ -80,17 +84,8 @@ def parse(outcome: Outcome, tree: Path) -> Output:
     if bool(findings) != (outcome.exit_code == 1):
         raise ToolTrouble(f"ruff's exit code {outcome.exit_code} contradicts its {len(findings)} findings.")
     checked = {match["path"] for match in _CHECKING.finditer(outcome.stderr)}
-    return Output(findings=findings, checked=frozenset(relative(path, tree) for path in checked))
-
-
-def exempts_itself(source: bytes) -> bool:
-    """Whether a file tells ruff, by a comment, to report nothing about it."""
-    try:
-        tokens = list(tokenize.tokenize(io.BytesIO(source).readline))
-    except (tokenize.TokenError, SyntaxError, UnicodeDecodeError):
-        # It is reported as a syntax error, exempt or not.
-        return False
-    return any(token.type == tokenize.COMMENT and _EXEMPTION.fullmatch(token.string) for token in tokens)
+    unused = tuple(f"{f.path}:{f.line}" for f in findings if f.rule == UNUSED and _WITHOUT_USE.search(f.message))
+    return Output(findings=findings, checked=frozenset(relative(path, tree) for path in checked), unused=unused)
 
 
 def _finding(record: dict[str, Any], tree: Path) -> Finding:
@@ -115,4 +110,4 @@ def _severity(rule: str) -> Severity:
     """ruff rates nothing: what can't run or names nothing is high, layout is low, the rest medium."""
     if rule == "invalid-syntax" or rule.startswith(("E9", "F82", "F63", "F7")):
         return Severity.HIGH
-    return Severity.LOW if rule.startswith(("W", "I")) else Severity.MEDIUM
+    return Severity.LOW if rule.startswith(("W", "I")) or rule == UNUSED else Severity.MEDIUM

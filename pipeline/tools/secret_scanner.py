@@ -20,6 +20,7 @@ from pipeline.core.finding import Confidence, Finding, Severity
 from pipeline.core.ports import Outcome
 from pipeline.core.stage import NotChecked, Suppression
 from pipeline.errors import ToolTrouble
+from pipeline.tools.secret_scanner_driver import decoded
 from pipeline.tools.secret_scanner_filters import Candidate, harmless
 
 SCHEMA = "pipeline.secret-scan/v1"
@@ -33,7 +34,10 @@ _ADVICE = "Take it out, revoke it where it is valid, and read it from the enviro
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """What was found. ``values`` are the secrets themselves, for the redactor; ``kept`` is the output without them."""
+    """What was found. ``values`` are the secrets themselves, for the redactor; ``kept`` is the output without them.
+
+    ``allowed`` are the allow-list comments that the driver obeyed, ``unused`` the places of those that hide no secret.
+    """
 
     findings: tuple[Finding, ...]
     checked: frozenset[str]
@@ -41,6 +45,7 @@ class Output:
     allowed: tuple[Suppression, ...] = ()
     not_checked: tuple[NotChecked, ...] = ()
     doubts: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
     detectors: int = 0
     kept: str = ""
 
@@ -72,6 +77,7 @@ def parse(outcome: Outcome) -> Output:
         files: dict[str, str] = {record["path"]: record["mode"] for record in document["files"]}
         errors: dict[str, str] = {record["path"]: record["reason"] for record in document["errors"]}
         allowed = [(record["path"], int(record["line"]), record["text"]) for record in document["allowed"]]
+        unused = [(record["path"], int(record["line"])) for record in document["allowed"] if not record["hides"]]
         findings, values = _findings(real)
     except (ValueError, KeyError, TypeError) as error:
         # Without the cause: a JSON error carries the whole document.
@@ -90,10 +96,17 @@ def parse(outcome: Outcome) -> Output:
             for path, mode in sorted(files.items())
             if mode == "binary"
         ),
-        doubts=_doubts(errors),
+        doubts=unread(errors),
+        # In a binary file no line has a place that people know.
+        unused=tuple(f"{path}:{line}" for path, line in unused if files.get(path) != "binary"),
         detectors=len(document["detectors"]),
         kept=_kept(document, findings),
     )
+
+
+def text_of(content: bytes) -> str:
+    """A file's text, as the driver reads it."""
+    return decoded(content)[0]
 
 
 def masked(text: str, values: list[str]) -> str:
@@ -162,7 +175,8 @@ def _finding(record: dict[str, Any], snippet: str) -> Finding:
     )
 
 
-def _doubts(errors: dict[str, str]) -> tuple[str, ...]:
+def unread(errors: dict[str, str]) -> tuple[str, ...]:
+    """The doubt that files (and why) leave which could not be read; none where there are none."""
     if not errors:
         return ()
     return (f"The secret scanner could not read {listed(f'{path} ({why})' for path, why in sorted(errors.items()))}.",)

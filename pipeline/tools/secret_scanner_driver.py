@@ -205,20 +205,26 @@ def _values(detector: Detector, name: str, view: str) -> list[str]:
 
 
 def scan(name: str, content: bytes, detectors: list[Detector]) -> dict[str, Any]:
-    """What is in a file: its ``mode``, number of ``lines``, ``candidates``, and allow-list comments (``allowed``)."""
+    """What is in a file: its ``mode``, number of ``lines``, ``candidates``, and allow-list comments (``allowed``).
+
+    ``hides`` tells of such a comment whether a detector would have spoken; of what, not even that leaves.
+    """
     text, mode = decoded(content)
     lines = _LINE_END.split(text)
     # In a binary file any short run of letters has the entropy of a key.
     used = [d for d in detectors if mode != "binary" or not type(d).__name__.endswith("HighEntropyString")]
     found: list[dict[str, Any]] = []
     allowed: list[dict[str, Any]] = []
-    excused = False
+    above: dict[str, Any] | None = None
     for number, line in enumerate(lines, 1):
         following = _PRAGMA_NEXT.search(line)
         pragma = following or _PRAGMA.search(line)
         if pragma:
-            allowed.append({"path": name, "line": number, "text": pragma["text"].strip()})
-        elif not excused and line.strip():
+            allowed.append({"path": name, "line": number, "text": pragma["text"].strip(), "hides": False})
+        excuse = allowed[-1] if pragma else above
+        if excuse is not None:
+            excuse["hides"] |= not following and any(candidates(name, line, used))
+        elif line.strip():
             place = {
                 "path": name,
                 "line": 0 if mode == "binary" else number,
@@ -227,7 +233,7 @@ def scan(name: str, content: bytes, detectors: list[Detector]) -> dict[str, Any]
             for candidate in candidates(name, line, used):
                 body = _key_body(lines, number) if candidate["kind"] == "PrivateKeyDetector" else []
                 found.append({**place, **candidate, "body": body})
-        excused = following is not None
+        above = excuse if following else None
     return {"mode": mode, "lines": len(lines), "candidates": found, "allowed": allowed}
 
 

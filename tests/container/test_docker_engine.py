@@ -68,7 +68,7 @@ def container(engine: DockerEngine, base: str, folder: Path, code: str, **change
     image, _ = engine.build(request_for(folder, recipe, **{"app.py": code}))
     name = f"container-tests-{time.monotonic_ns()}"
     given = {"image": image, "name": name, "port": 5000, "labels": OWNER.labels, **changes}
-    return ContainerRequest(**given)  # type: ignore[arg-type]
+    return ContainerRequest(**given)  # type: ignore[arg-type]  # what a test gives
 
 
 def test_a_build_names_its_image_and_keeps_its_log(engine: DockerEngine, base: str, tmp_path: Path) -> None:

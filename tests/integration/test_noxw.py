@@ -44,7 +44,7 @@ class _Copy:
     def start(self, *arguments: str, python: str = sys.executable, **environ: str) -> subprocess.Popen[str]:
         """Begin to run it."""
         command = [python, str(self.root / "noxw"), *arguments]
-        return subprocess.Popen(  # pylint: disable=consider-using-with  # communicate() waits for it
+        return subprocess.Popen(
             command, env={**self.environ, **environ}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 

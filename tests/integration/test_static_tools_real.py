@@ -227,18 +227,34 @@ def test_lint_is_green_on_honest_files(examine: Examiner) -> None:
         ({"a.py": '"""A."""\nimport os\n'}, Status.FAIL, "lint findings"),
         ({"a.py": "x = (\n"}, Status.FAIL, "lint findings"),
         ({"a.py": "x = 1\0\n"}, Status.FAIL, "lint findings"),
-        ({"a.py": "# pylint: skip-file\n", "b.py": CLEAN}, Status.INCONCLUSIVE, "a.py tells pylint to skip it."),
-        ({"a.py": "# pylint: disable=all\n", "b.py": CLEAN}, Status.INCONCLUSIVE, "a.py tells pylint to skip it."),
-        ({"a.py": '"""A."""\n# ruff: noqa\n', "b.py": CLEAN}, Status.INCONCLUSIVE, "a.py tells ruff to skip it."),
+        (
+            {"a.py": "# It is generated.\n# pylint: skip-file\n", "b.py": CLEAN},
+            Status.INCONCLUSIVE,
+            "a.py tells pylint to skip it.",
+        ),
+        (
+            {"a.py": "# It is generated.\n# pylint: disable=all\n", "b.py": CLEAN},
+            Status.INCONCLUSIVE,
+            "a.py tells pylint to skip it.",
+        ),
+        (
+            {"a.py": '"""A."""\n# It is generated.\n# ruff: noqa\n', "b.py": CLEAN},
+            Status.INCONCLUSIVE,
+            "a.py tells ruff to skip it.",
+        ),
         (
             {"a.py": CLEAN, "pyproject.toml": '[tool.pylint.main]\nload-plugins = ["no_such_plugin"]\n'},
             Status.INCONCLUSIVE,
             "impossible to load",
         ),
-        ({"a.py": CLEAN, "pyproject.toml": '[tool.pylint.main]\nignore = ["a.py"]\n'}, Status.INCONCLUSIVE, "a.py"),
+        (
+            {"a.py": CLEAN, "b.py": CLEAN, "pyproject.toml": '[tool.pylint.main]\nignore = ["a.py"]\n'},
+            Status.INCONCLUSIVE,
+            "1 of 2 Python files were not checked: a.py.",
+        ),
         (
             {"a.py": CLEAN, "pyproject.toml": '[tool.pylint."messages control"]\ndisable = ["all"]\n'},
-            Status.INCONCLUSIVE,
+            Status.FAIL,
             "pylint did not catch",
         ),
         (
@@ -248,7 +264,7 @@ def test_lint_is_green_on_honest_files(examine: Examiner) -> None:
         ),
         (
             {"a.py": CLEAN, "ruff.toml": '[lint.per-file-ignores]\n"*" = ["ALL"]\n'},
-            Status.INCONCLUSIVE,
+            Status.FAIL,
             "ruff did not catch",
         ),
     ],

@@ -62,6 +62,25 @@ def test_arguments_behind_the_dashes_reach_the_stages(stages: dict[str, SampleSt
     assert stages["lint"].calls[0].arguments == ("--mood", "good")
 
 
+@pytest.mark.parametrize("words", [["--against", "HEAD"], ["--", "--against", "HEAD"]])
+def test_a_loosened_policy_decides_too_against_a_revision(
+    project: Path, stages: dict[str, SampleStage], words: list[str]
+) -> None:
+    text = (project / "pyproject.toml").read_text(encoding="utf-8")
+    (project / "pyproject.toml").write_text(text.replace('"lint", "test"', '"lint"'), encoding="utf-8")
+    assert cli.run_command(["run", "lint"]) == 0
+    assert cli.run_command(["run", "lint", *words]) == 1
+    assert stages["lint"].calls[-1].arguments == ()
+    report = json.loads((project / "reports/pipeline.json").read_text(encoding="utf-8"))
+    assert report["verdict"] == "fail"
+    assert cli.run_command(["verdict"]) == 1
+
+
+def test_a_revision_that_there_is_not_is_a_usage_error(stages: dict[str, SampleStage]) -> None:
+    assert cli.run_command(["run", "lint", "--against", "nowhere"]) == 2
+    assert not stages["lint"].calls
+
+
 def test_an_interrupt_exits_130(
     project: Path, stages: dict[str, SampleStage], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,7 +27,8 @@ class _Terminal(io.StringIO):
 
 
 def _console(stream: io.TextIOBase, environ: dict[str, str] | None = None) -> Console:
-    return Console(stream, SecretRedactor({"MY_TOKEN": "hidden-" + "value"}), environ or {})  # type: ignore[arg-type]
+    redact = SecretRedactor({"MY_TOKEN": "hidden-" + "value"})
+    return Console(stream, redact, environ or {})  # type: ignore[arg-type]  # as much of a stream as it needs
 
 
 def _failed(*messages: str) -> StageResult:
@@ -111,7 +112,7 @@ def test_secrets_are_masked_and_lines_kept_apart() -> None:
 def test_a_stream_of_another_encoding_gets_escapes(terminal: bool) -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii", write_through=True)
-    stream.isatty = lambda: terminal  # type: ignore[method-assign]
+    stream.isatty = lambda: terminal  # type: ignore[method-assign]  # nothing here is one
     console = _console(stream)
     console.line("✅ ä")
     console.say("ü")

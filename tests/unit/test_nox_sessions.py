@@ -174,6 +174,25 @@ def test_a_checkout_that_can_t_be_used_ends_nox_with_2(project: Path, stages: di
     assert not stages["lint"].calls
 
 
+def test_a_loosened_policy_fails_the_last_session_and_stops_none_before_it(
+    project: Path, stages: dict[str, SampleStage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (project / "pyproject.toml").read_text(encoding="utf-8")
+    (project / "pyproject.toml").write_text(text.replace('"lint", "build"', '"lint"'), encoding="utf-8")
+    monkeypatch.setattr("sys.argv", ["nox", "-s", "lint", "build", "--", "--against", "HEAD", "--mood", "good"])
+    nox_sessions.register()
+    for name, ended in (("lint", False), ("build", True)):
+        session = FakeSession(name, ("lint", "build"), asked=("lint", "build"))
+        session.posargs = ["--against", "HEAD", "--mood", "good"]
+        if ended:
+            with pytest.raises(SessionEnded, match="build is pass, but policy is fail"):
+                sessions()[name](session)
+        else:
+            sessions()[name](session)
+    assert status(project, "policy") == "fail"
+    assert stages["lint"].calls[0].arguments == ("--mood", "good")
+
+
 def test_a_live_deployment_needs_nothing_and_has_a_report_of_its_own(
     project: Path, stages: dict[str, SampleStage], monkeypatch: pytest.MonkeyPatch
 ) -> None:

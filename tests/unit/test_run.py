@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.core.stage import Examination, Status
 from pipeline.errors import ConfigurationError, EngineTrouble, StorageTrouble, TargetFault
-from pipeline.run import Run, each
+from pipeline.run import Run
+from pipeline.run_command import each
 from pipeline.stages.context import Context
 from pipeline.workplace import Workplace
 from tests.projects import SampleStage, doubtful, git, green, make_project, red

@@ -43,19 +43,19 @@ class TestClass:
         def test_inner(self): ...
 
 
-class TestWithInit:
+class TestGuest:
+    __test__ = False
     def __init__(self): ...
-    def test_never(self): ...
 
 
-class TestWithNew:
-    def __new__(cls): ...
-    def test_never(self): ...
-
-
-class TestThatOptsOut:
+class TestContract:
     __test__ = False
     def test_never(self): ...
+
+
+class TestInherits(TestContract):
+    __test__ = True
+    def test_own(self): ...
 
 
 class NotATest:
@@ -109,7 +109,8 @@ def test_it_agrees_with_pytest(tmp_path: Path) -> None:
         (*command, "test_corpus.py"), cwd=tmp_path, check=True, capture_output=True, text=True
     ).stdout
     collected = {line.partition("[")[0] for line in listing.splitlines() if line.startswith("test_corpus.py::")}
-    assert set(functions_in("test_corpus.py", CORPUS)) == collected
+    inherited = {"test_corpus.py::TestInherits::test_never"}
+    assert set(functions_in("test_corpus.py", CORPUS)) == collected - inherited
     assert "test_corpus.py::test_in_a_handler" in collected
 
 
@@ -153,14 +154,29 @@ def test_marks_of_order_encodings_and_bad_escapes_do_not_matter(head: bytes) -> 
     assert functions_in("t.py", head + b"def test_a(): ...\n") == ("t.py::test_a",)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"__test__ = False\ndef test_a(): ...\n",
+        b"class TestB:\n    __test__: bool = False\n    def test_a(self): ...\n",
+        b"class TestB:\n    def __init__(self): ...\n    def test_a(self): ...\n",
+        b"class TestB:\n    def __new__(cls): ...\n    def test_a(self): ...\n",
+    ],
+)
+def test_what_pytest_passes_over_without_a_failure_is_expected(source: bytes) -> None:
+    assert len(functions_in("t.py", source)) == 1
+
+
 @pytest.mark.parametrize("line", ["__test__ = False", "__test__: bool = False"])
-def test_a_module_can_opt_out(line: str) -> None:
-    assert not functions_in("t.py", f"{line}\ndef test_a(): ...\n".encode())
+def test_a_class_that_others_inherit_from_can_opt_out(line: str) -> None:
+    source = f"class TestB:\n    {line}\n    def test_a(self): ...\nclass TestC(TestB): ...\n"
+    assert not functions_in("t.py", source.encode())
 
 
 @pytest.mark.parametrize("line", ["__test__ = True", "x = False", "__test__: bool", "__test__ = []"])
 def test_other_assignments_do_not_opt_out(line: str) -> None:
-    assert functions_in("t.py", f"{line}\ndef test_a(): ...\n".encode()) == ("t.py::test_a",)
+    source = f"class TestB:\n    {line}\n    def test_a(self): ...\nclass TestC(TestB): ...\n"
+    assert functions_in("t.py", source.encode()) == ("t.py::TestB::test_a",)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,9 @@ RESULT = StageResult(
     findings=(Finding(rule="B1", tool="bandit", severity=Severity.HIGH, message=SECRET, snippet=SECRET, fix=SECRET),),
     metrics={"said": SECRET, "count": 3},
     not_checked=(NotChecked(what=SECRET, reason=SECRET),),
-    suppressions=(Suppression(kind="nosec", path="a.py", line=1, text=SECRET),),
+    suppressions=(Suppression(kind="nosec", path="a.py", line=1, text=SECRET, reason=SECRET),),
+    doubts=(f"It may be {SECRET}.",),
+    notes=(f"It was {SECRET}.",),
     command=f"run {SECRET}",
 )
 

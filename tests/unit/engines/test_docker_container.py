@@ -60,7 +60,7 @@ def test_a_container_is_asked_for_with_every_restriction(startable: FakeDockerd,
     assert host["Memory"] == host["MemorySwap"] == 128 * 2**20
     assert host["NanoCpus"] == 10**9
     assert host["PortBindings"] == {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}
-    assert "noexec" in host["Tmpfs"]["/tmp"]  # nosec B108
+    assert "noexec" in host["Tmpfs"]["/tmp"]  # nosec B108 - in the container
 
 
 def test_secrets_are_masked_in_what_is_read_back(startable: FakeDockerd, engine: DockerEngine) -> None:

@@ -323,7 +323,7 @@ def test_tags_are_read_page_by_page_from_the_same_registry() -> None:
         assert server.asked[1].path == "/v2/team/echo/tags/list?last=b&n=2"
         one.close()
     for reply, expected in ((Reply(status=404), ()), (Reply(body=b'{"tags": null}'), ())):
-        with scripted_http(lambda asked, reply=reply: reply) as server:  # type: ignore[misc]
+        with scripted_http(lambda asked, reply=reply: reply) as server:  # type: ignore[misc]  # a default in a lambda
             assert client(server.host).tags() == expected
 
 

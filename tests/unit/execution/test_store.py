@@ -118,6 +118,19 @@ def test_raw_files_that_can_not_be_removed_are_said(store: ResultStore, monkeypa
         store.fresh_raw("lint")
 
 
+def test_what_belongs_to_no_result_is_cleared_away(store: ResultStore, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    (outside / "precious").mkdir(parents=True)
+    for name in ("lint", "scan", "gone"):
+        (store.fresh_raw(name) / "a.txt").touch()
+        (store.stage_folder(name) / "result.json").touch()
+    (tmp_path / "reports/stages/link").symlink_to(outside)
+    store.clear(("lint", "scan"), frozenset({"lint"}))
+    left = {path.relative_to(tmp_path / "reports/stages").as_posix() for path in (tmp_path / "reports").rglob("*.*")}
+    assert left == {"lint/raw/a.txt", "lint/result.json", "scan/result.json"}
+    assert (outside / "precious").exists()
+
+
 def test_a_record_comes_back_whatever_its_names_hold(store: ResultStore, tmp_path: Path) -> None:
     assert store.read_record() is None
     store.write_record(RECORD)

@@ -98,7 +98,7 @@ def test_the_scripts_work_is_done_and_the_rest_is_left_out(tmp_path: Path, debs:
     files = layer_files(builder.make_base("runtime", LOCK, debs, tmp_path / "base.tar").archive)
     assert files["etc/ssl/certs/ca-certificates.crt"] == b"A\nB\n"
     assert files["bin"] == "usr/bin" and files["lib64"] == "usr/lib64"
-    assert b"nonroot:x:65532:65532:" in bytes(files["etc/passwd"])  # type: ignore[arg-type]
+    assert b"nonroot:x:65532:65532:" in bytes(files["etc/passwd"])  # type: ignore[arg-type]  # no link
     assert "var/lib/dpkg/status.d/libc6" in files
     assert not {"usr/bin/dash", "usr/share/man/x", "usr/share/ca-certificates/a.crt"} & set(files)
 

@@ -81,7 +81,7 @@ def _full() -> StageResult:
     return replace(
         passed(),
         findings=(Finding(rule="r", tool="t", severity=Severity.LOW, message="m", cwe=(79,), counted=False),),
-        suppressions=(Suppression(kind="noqa", path="a.py", line=3, text="# noqa"),),
+        suppressions=(Suppression(kind="noqa", path="a.py", line=3, text="# noqa", reason="it is wider"),),
         not_checked=(NotChecked(what="docs (2 files)", reason="they are made by a tool"),),
     )
 
@@ -89,16 +89,16 @@ def _full() -> StageResult:
 def test_the_keys_are_those_of_the_contract() -> None:
     document = _document(_full())
     stage, finding = document["stages"][0], document["findings"][0]
-    assert set(document) == REPORT | {"run"}
+    assert set(document) == REPORT | {"run", "generator", "results", "checksum"}
     assert set(stage) == STAGE
     assert set(finding) == FINDING | {"stage", "counted"}
-    assert set(document["policy"]) == {"digest", "effective"}
+    assert set(document["policy"]) == {"digest", "effective", "against", "changes", "approval"}
     assert [set(item) for item in (*stage["gates"], *stage["tools"], *stage["artifacts"])] == [
-        {"what", "allowed", "found", "passed"},
+        {"what", "allowed", "found", "passed", "of_findings"},
         {"name", "version"},
         {"path", "sha256"},
     ]
-    assert set(stage["evidence"]) == {"unit", "expected", "checked", "control", "missing"}
+    assert set(stage["evidence"]) == {"unit", "expected", "checked", "control", "missing", "nothing_expected"}
     assert stage["findings"] == {"new": 1, "existing": 0, "waived": 0}
 
 
@@ -113,7 +113,8 @@ def test_the_values_are_those_of_the_run() -> None:
     assert (document["stages"][1]["status"], document["stages"][1]["evidence"]) == ("not-run", None)
     assert (document["findings"][0]["stage"], document["findings"][0]["cwe"]) == ("lint", [79])
     assert document["not_checked"] == [{"stage": "lint", "what": "docs (2 files)", "reason": "they are made by a tool"}]
-    assert document["suppressions"][0] == {"stage": "lint", "kind": "noqa", "path": "a.py", "line": 3, "text": "# noqa"}
+    silenced = {"kind": "noqa", "path": "a.py", "line": 3, "text": "# noqa", "reason": "it is wider"}
+    assert document["suppressions"][0] == {"stage": "lint", **silenced}
     assert document["waivers"] == []
 
 
@@ -121,7 +122,15 @@ def test_only_what_was_expected_counts_as_checked() -> None:
     evidence = Evidence.of("files", expected=("a", "b"), checked=("b", "c", "d"))
     stage = StageResult(name="lint", status=Status.INCONCLUSIVE, reasons=("No.",), evidence=evidence)
     shown = _document(stage)["stages"][0]["evidence"]
-    assert shown == {"unit": "files", "expected": 2, "checked": 1, "missing": ["a"], "control": None}
+    counts = {"unit": "files", "expected": 2, "checked": 1, "missing": ["a"]}
+    assert shown == {**counts, "nothing_expected": "", "control": None}
+
+
+def test_the_reason_for_an_empty_expected_set_is_shown_and_read_back() -> None:
+    nothing = Evidence(unit="files", expected=frozenset(), checked=frozenset(), nothing_expected="It has none yet.")
+    stage = StageResult(name="lint", status=Status.PASS, reasons=(), evidence=nothing)
+    assert _document(stage)["stages"][0]["evidence"]["nothing_expected"] == "It has none yet."
+    assert json_report.parse_stage(json_report.render_stage(stage)) == stage
 
 
 @given(results())
@@ -138,6 +147,38 @@ def test_a_report_is_strict_json_in_ascii_whatever_it_holds(result: StageResult)
     assert text.isascii()
     assert not set(text) & {"\x1b", "\r", "\x00"}
     json.loads(text, parse_constant=pytest.fail)
+
+
+@given(results(), results("scan"))
+def test_what_a_report_says_of_its_run_comes_back_and_is_rendered_the_same(
+    one: StageResult, other: StageResult
+) -> None:
+    made = report(one, other)
+    text = json_report.render(made)
+    record, finished = json_report.parse_record(text)
+    assert (record, finished) == (replace(made.record, stages=("lint", "scan")), made.finished)
+    assert json_report.render(replace(made, record=record, finished=finished)) == text
+
+
+@given(results())
+def test_a_report_names_the_digest_of_each_result_and_its_own(result: StageResult) -> None:
+    text = json_report.render(report(result))
+    assert json.loads(text)["results"] == {"lint": json_report.digest(json_report.render_stage(result))}
+    told, derived = json_report.checksum(text)
+    assert told == derived == json.loads(text)["checksum"]
+    assert json_report.checksum(text.replace("pipeline.report/v1", "pipeline.report/v2"))[1] != told
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"checksum": "0"}\n', json_report.render(report(passed())) + " "])
+def test_a_text_without_a_checksum_at_its_end_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="checksum"):
+        json_report.checksum(text)
+
+
+def test_a_doubt_makes_a_green_that_was_read_none() -> None:
+    told = replace(passed(), doubts=("It saw only half.",))
+    assert json_report.parse_stage(json_report.render_stage(told)) is None
+    assert json_report.read_stage(json_report.render_stage(told)) == told
 
 
 @pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])

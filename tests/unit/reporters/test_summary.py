@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from pipeline.core.finding import Finding, Severity
-from pipeline.core.stage import NotChecked, StageResult, Status, not_run
+from pipeline.core.stage import NotChecked, StageResult, Status, Suppression, not_run
 from pipeline.reporters import FORMATS, summary
 from tests.samples import HOSTILE, RECORD, passed, report, results
 
@@ -38,6 +38,13 @@ def test_a_dirty_tree_and_an_earlier_result_are_labelled() -> None:
     made = report(replace(passed(), cached=True))
     assert "with uncommitted changes" in summary.render(replace(made, record=replace(RECORD, dirty=True)))
     assert "pass (earlier result)" in summary.render(made)
+
+
+def test_suppressions_are_counted_by_stage_and_kind() -> None:
+    silenced = tuple(Suppression(kind="noqa", path="a.py", line=n, text="# noqa") for n in range(3))
+    other = Suppression(kind="type-ignore", path="a.py", line=9, text="# type: ignore")
+    text = summary.render(report(replace(passed(), suppressions=(*silenced, other))))
+    assert "### Suppressed in the sources\n\n- lint, noqa: 3\n- lint, type\\-ignore: 1\n" in text
 
 
 def test_findings_that_count_are_listed_up_to_a_bound() -> None:
@@ -81,4 +88,4 @@ def test_text_is_cut() -> None:
 
 
 def test_every_format_is_registered() -> None:
-    assert set(FORMATS) == {"pipeline.json", "pipeline.junit.xml", "summary.md"}
+    assert set(FORMATS) == {"pipeline.json", "pipeline.junit.xml", "summary.md", "openvex.json"}

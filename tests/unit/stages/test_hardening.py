@@ -37,7 +37,7 @@ def test_every_check_objects_to_a_loose_container() -> None:
         ({"SecurityOpt": ["no-new-privileges", "seccomp=unconfined"]}, "system calls filtered and confined"),
         ({"MemorySwap": -1}, "no swap beyond the memory limit"),
         ({"NetworkMode": "container:x"}, "no namespace of the host"),
-        ({"Tmpfs": {"/tmp": "rw,nosuid"}}, "nothing executable or set-id in writable memory"),  # nosec B108
+        ({"Tmpfs": {"/tmp": "rw,nosuid"}}, "nothing executable or set-id in writable memory"),  # nosec B108 - in it
         ({"ReadonlyRootfs": None}, "read-only root file system"),
         ({"RestartPolicy": {"Name": "always"}}, "no restart"),
     ],

@@ -17,7 +17,7 @@ from pipeline.core.verdict import conclude
 from pipeline.errors import ConfigurationError
 from pipeline.settings import Lint, Settings
 from pipeline.settings import Test as ProjectTests
-from pipeline.stages.lint import LintStage, assess, nothing_to_lint, score_sentence, without_exempt
+from pipeline.stages.lint import LintStage, assess, score_sentence, without_exempt
 from pipeline.testing import ScriptedRunner, outcome
 from pipeline.tools import pylint, ruff
 from tests.support import FakeEnvironments, make_context, snapshot_of, write_files
@@ -97,10 +97,6 @@ def test_the_score_is_shown_with_its_change(score: float, before: float | None, 
     examined = assess(Lint(), FILES, from_ruff(), from_pylint(score=score), controls=CAUGHT, previous=previous(before))
     assert sentence in conclude(examined)[1]
     assert (examined.metrics["score"], examined.metrics["score_previous"]) == (score, before)
-
-
-def test_nothing_to_lint_is_inconclusive() -> None:
-    assert conclude(nothing_to_lint())[0] is Status.INCONCLUSIVE
 
 
 def test_a_file_that_exempts_itself_from_ruff_does_not_count_as_checked(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from pipeline.core.evidence import Control
 from pipeline.core.finding import Confidence, Finding, Severity
 from pipeline.core.ports import Outcome, Request
-from pipeline.core.stage import Examination, Status, Suppression
+from pipeline.core.stage import Examination, Status
 from pipeline.core.verdict import conclude
 from pipeline.errors import ConfigurationError, ToolTrouble
 from pipeline.settings import Exclusion, Scan, Settings
@@ -76,11 +76,8 @@ def test_a_control_that_was_not_caught_is_inconclusive() -> None:
     assert reasons == ("bandit did not catch the planted call of a shell, so its silence proves nothing.",)
 
 
-def test_suppressions_and_configuration_that_was_not_applied_are_shown() -> None:
-    silenced = (Suppression(kind="nosec", path="a.py", line=3, text="# nosec"),)
-    examined = assess(Scan(), FILES, output(), control=CAUGHT, silenced=silenced, ignored=("pyproject.toml",))
-    assert examined.suppressions == silenced
-    assert examined.metrics["nosec"] == 1
+def test_configuration_that_was_not_applied_is_shown() -> None:
+    examined = assess(Scan(), FILES, output(), control=CAUGHT, ignored=("pyproject.toml",))
     assert "pyproject.toml was not applied" in conclude(examined)[1][0]
 
 
@@ -105,14 +102,18 @@ Step = Callable[[Request], Outcome]
 
 
 def writing(
-    *rules: str, checked: tuple[str, ...] | None = None, text: str | None = None, exit_code: int | None = None
+    *rules: str,
+    checked: tuple[str, ...] | None = None,
+    text: str | None = None,
+    exit_code: int | None = None,
+    hidden: int = 0,
 ) -> Step:
     """A bandit that writes such an output for what it is given."""
 
     def step(request: Request) -> Outcome:
         argv = request.argv
         names = checked if checked is not None else argv[argv.index("--") + 1 :]
-        metrics: dict[str, Any] = {f"./{name}": {} for name in names}
+        metrics: dict[str, Any] = {f"./{name}": {"nosec": hidden, "skipped_tests": 0} for name in names}
         results = [
             {
                 "test_id": rule, "test_name": "name", "issue_severity": "HIGH", "issue_confidence": "HIGH",
@@ -147,8 +148,8 @@ def run(
 
 
 def test_a_run_scans_the_files_then_the_planted_fault_and_keeps_its_output(tmp_path: Path) -> None:
-    files = {"a.py": "x = 1  # nosec\n", "note.txt": ""}
-    examined, runner = run(tmp_path, files, writing(), writing(CONTROL_RULE))
+    files = {"a.py": "x = 1  # nosec - a sample\n", "note.txt": ""}
+    examined, runner = run(tmp_path, files, writing(hidden=1), writing(CONTROL_RULE))
     assert status(examined) is Status.PASS
     assert examined.evidence.checked == {"a.py"}
     assert [(tool.name, tool.version) for tool in examined.tools] == [("bandit", "1.9.4")]
@@ -189,6 +190,49 @@ def test_an_excluded_file_is_not_expected_and_is_named_with_the_reason(tmp_path:
     examined, _ = run(tmp_path, {"a.py": "", "old/b.py": ""}, writing(), writing(CONTROL_RULE), settings=settings)
     assert examined.evidence.expected == {"a.py"}
     assert [n.reason for n in examined.not_checked] == ["It is generated."]
+
+
+@pytest.mark.parametrize(
+    ("source", "hidden", "settings", "expected"),
+    [
+        ("x = 1  # nosec B105 - a sample word\n", 1, Scan(paths=(".",)), Status.PASS),
+        ("x = 1  # nosec B105\n", 1, Scan(paths=(".",)), Status.FAIL),
+        ("x = 1  # nosec B105 - a sample word\n", 0, Scan(paths=(".",)), Status.FAIL),
+        ("x = 1  # nosec B105 - a sample word\n", 1, Scan(paths=(".",), max_nosec=0), Status.FAIL),
+        ("x = 1  # nosec B105 - a sample word\n", 1, Scan(paths=(".",), max_nosec=1), Status.PASS),
+        ("x = 1\n", 0, Scan(paths=(".",), fail_on=Severity.CRITICAL), Status.FAIL),
+    ],
+)
+def test_comments_need_a_reason_and_a_use_and_there_is_a_most(
+    tmp_path: Path, source: str, hidden: int, settings: Scan, expected: Status
+) -> None:
+    examined, _ = run(tmp_path, {"a.py": source}, writing(hidden=hidden), writing(CONTROL_RULE), settings=settings)
+    assert status(examined) is expected
+
+
+def test_of_a_file_that_bandit_could_not_scan_no_comment_is_called_useless(tmp_path: Path) -> None:
+    files = {"a.py": "x = 1\n", "b.py": "x = (  # nosec - a sample word\n"}
+    examined, _ = run(tmp_path, files, writing(checked=("a.py",)), writing(CONTROL_RULE))
+    assert status(examined) is Status.INCONCLUSIVE
+
+
+def test_exclusions_that_cover_everything_are_a_finding_unless_nothing_is_expected(tmp_path: Path) -> None:
+    exclude = (Exclusion(path="a.py", reason="It is generated code."),)
+    examined, _ = run(tmp_path / "1", {"a.py": ""}, settings=Scan(paths=(".",), exclude=exclude))
+    assert status(examined) is Status.FAIL
+    assert [(f.tool, f.rule) for f in examined.findings] == [("pipeline", "excludes-everything")]
+    said = Scan(paths=(".",), exclude=exclude, expect_nothing="All of it is generated.")
+    examined, runner = run(tmp_path / "2", {"a.py": ""}, settings=said)
+    assert status(examined) is Status.PASS
+    assert not runner.requests
+    assert [n.reason for n in examined.not_checked] == ["It is generated code.", "All of it is generated."]
+
+
+def test_something_where_nothing_was_expected_fails(tmp_path: Path) -> None:
+    settings = Scan(paths=(".",), expect_nothing="There is no code here.")
+    examined, _ = run(tmp_path, {"a.py": ""}, writing(), writing(CONTROL_RULE), settings=settings)
+    assert status(examined) is Status.FAIL
+    assert "Python files to check: allowed 0 (scan.expect_nothing), found 1." in conclude(examined)[1]
 
 
 def test_a_path_that_is_not_in_the_snapshot_is_refused(tmp_path: Path) -> None:

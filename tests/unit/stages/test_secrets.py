@@ -21,7 +21,7 @@ from pipeline.settings import Exclusion, Secrets, Settings
 from pipeline.stages.secrets import CONTROLS, SecretsStage, assess, elsewhere, planted
 from pipeline.testing import ScriptedRunner, outcome
 from pipeline.tools import secret_scanner
-from tests.support import PASSWORD, FakeEnvironments, make_context, snapshot_of, write_files
+from tests.support import ALLOW, PASSWORD, FakeEnvironments, make_context, snapshot_of, write_files
 
 FILES = ("a.txt", "b.txt")
 CAUGHT = (Control(tool="detect-secrets", planted="AWS access key", caught=True),)
@@ -61,7 +61,6 @@ def test_what_was_let_through_and_left_out_is_listed() -> None:
     allowed = (Suppression(kind="allowlist", path="a.txt", line=1, text="pragma"),)
     binary = (NotChecked(what="b.txt", reason="Binary."),)
     examined = assess(FILES, output(allowed=allowed, not_checked=binary), CAUGHT, (NotChecked(what="x", reason="y"),))
-    assert examined.suppressions == allowed
     assert [n.what for n in examined.not_checked] == ["x", "b.txt"]
     assert examined.metrics == {"files": 2, "detectors": 28, "allowlisted": 1}
 
@@ -172,12 +171,44 @@ def test_a_damaged_output_is_trouble_and_nothing_of_it_is_kept(tmp_path: Path) -
     assert not list((tmp_path / "run/raw").iterdir())
 
 
-def test_no_file_is_inconclusive_and_an_excluded_one_is_named(tmp_path: Path) -> None:
+def test_no_file_is_no_pass_and_an_excluded_one_is_named(tmp_path: Path) -> None:
     settings = Secrets(exclude=(Exclusion(path="a.txt", reason="Samples for a test."),))
     examined, runner = run(tmp_path, {"a.txt": ""}, settings=settings)
-    assert status(examined) is Status.INCONCLUSIVE
+    assert status(examined) is Status.FAIL
+    assert [f.rule for f in examined.findings] == ["excludes-everything"]
     assert [n.reason for n in examined.not_checked] == ["Samples for a test."]
     assert not runner.requests
+
+
+def allowing(*comments: tuple[str, int, bool]) -> Step:
+    return driver(allowed=[{"path": p, "line": n, "text": ALLOW, "hides": hides} for p, n, hides in comments])
+
+
+@pytest.mark.parametrize(
+    ("content", "obeyed", "expected"),
+    [
+        (f"x  # {ALLOW} - a sample word\n", [("a.txt", 1, True)], Status.PASS),
+        (f"x  # {ALLOW}\n", [("a.txt", 1, True)], Status.FAIL),
+        (f"x  # {ALLOW} - a sample word\n", [("a.txt", 1, False)], Status.FAIL),
+        (f"x  # {ALLOW} - a sample word\n", [("a.txt", 1, True), ("a.txt", 2, True)], Status.INCONCLUSIVE),
+    ],
+)
+def test_allow_lists_need_a_reason_a_use_and_our_own_eyes(
+    tmp_path: Path, content: str, obeyed: list[tuple[str, int, bool]], expected: Status
+) -> None:
+    examined, _ = run(tmp_path, {"a.txt": content}, allowing(*obeyed), catching())
+    assert status(examined) is expected
+    assert [(s.kind, s.line) for s in examined.suppressions] == [("allowlist", 1)]
+
+
+def test_allow_lists_have_a_most_and_are_found_in_every_encoding(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {
+        "a.ini": f"x=1 ; {ALLOW} - a sample word\n",
+        "b.js": f"x // {ALLOW} - a sample word\n".encode("utf-16"),
+    }
+    obeyed = allowing(("a.ini", 1, True), ("b.js", 1, True))
+    examined, _ = run(tmp_path, files, obeyed, catching(), settings=Secrets(max_allowlisted=1))
+    assert conclude(examined) == (Status.FAIL, ("allow-listed secrets: allowed at most 1, found 2.",))
 
 
 def test_the_settings_can_not_make_it_impossible(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.settings import Exclusion
 from pipeline.stages.source_files import apply_exclusions, python_files, require_paths
 
+NOWHERE = Path("nowhere")
 PATHS = ("noxfile.py", "service/app.py", "service/gen/a.py", "service/gen/b.py", "service/readme.md", "service2/x.py")
 
 
@@ -25,14 +28,18 @@ def _exclusion(path: str) -> Exclusion:
 
 def test_python_files_below_the_paths_count() -> None:
     snapshot = _snapshot(*PATHS)
-    assert python_files(snapshot, ("service",), ())[0] == ("service/app.py", "service/gen/a.py", "service/gen/b.py")
-    assert python_files(snapshot, ("noxfile.py", "service2"), ())[0] == ("noxfile.py", "service2/x.py")
-    assert len(python_files(snapshot, (".",), ())[0]) == 5
+    assert python_files(snapshot, ("service",), (), NOWHERE)[0] == (
+        "service/app.py",
+        "service/gen/a.py",
+        "service/gen/b.py",
+    )
+    assert python_files(snapshot, ("noxfile.py", "service2"), (), NOWHERE)[0] == ("noxfile.py", "service2/x.py")
+    assert len(python_files(snapshot, (".",), (), NOWHERE)[0]) == 5
 
 
 def test_each_exclusion_says_how_much_it_leaves_out_and_why() -> None:
     exclude = [_exclusion(path) for path in ("service/gen", "service/app.py", "gone", "service/gen/a.py")]
-    files, left_out = python_files(_snapshot(*PATHS), ("service",), exclude)
+    files, left_out = python_files(_snapshot(*PATHS), ("service",), exclude, NOWHERE)
     assert not files
     assert [(item.what, item.reason) for item in left_out] == [
         ("service/gen (2 files)", "made by a tool"),

@@ -18,7 +18,7 @@ from pipeline.core.verdict import conclude
 from pipeline.errors import ConfigurationError, ToolTrouble
 from pipeline.settings import Exclusion, Project, Settings
 from pipeline.settings import Test as TestSettings
-from pipeline.stages.test import TestStage, assess, expected_tests
+from pipeline.stages.test import TestStage, assess, deselected, expected_tests
 from pipeline.testing import ScriptedRunner, outcome
 from pipeline.tools import coverage
 from pipeline.tools.pytest import Output
@@ -82,11 +82,12 @@ def test_a_function_of_which_some_parameters_are_left_out_still_has_to_run() -> 
 
 def test_what_the_markers_leave_out_is_said_by_name() -> None:
     ran = _output(executed=frozenset({"t.py::test_a"}), deselected=frozenset({"t.py::test_b"}))
-    examination = assess(TestSettings(markers="not slow"), NAMES, ran, _covered(), caught=True)
-    assert examination.evidence.expected == {"t.py::test_a"}
-    (left_out,) = examination.not_checked
+    settings = TestSettings(markers="not slow")
+    assert assess(settings, NAMES, ran, _covered(), caught=True).evidence.expected == {"t.py::test_a"}
+    (left_out,) = deselected(settings, NAMES, ran)
     assert left_out.what == "1 test functions: t.py::test_b"
-    assert "'not slow'" in left_out.reason
+    assert "(not slow)" in left_out.reason
+    assert not deselected(settings, NAMES, _output(deselected=NAMES))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,14 @@ def test_a_failing_test_fails_and_is_counted() -> None:
     finding = Finding(rule="test-failure", tool="pytest", severity=Severity.HIGH, message="test_a: no", path="t.py")
     examination = assess(TestSettings(), NAMES, _output(findings=(finding,)), _covered(), caught=True)
     assert conclude(examination)[0] is Status.FAIL
-    assert examination.metrics == {"tests": 2, "failed": 1, "skipped": 0, "coverage": 100.0, "statements": 10}
+    assert examination.metrics == {
+        "tests": 2,
+        "failed": 1,
+        "skipped": 0,
+        "coverage": 100.0,
+        "covered": 10,
+        "statements": 10,
+    }
 
 
 def test_expected_tests_are_those_of_test_files_below_the_paths(tmp_path: Path) -> None:
@@ -179,7 +187,13 @@ def test_a_whole_run_is_green_and_leaves_its_records(tmp_path: Path) -> None:
     status, reasons = conclude(examination)
     assert (status, examination.metrics["tests"], examination.metrics["coverage"]) == (Status.PASS, 1, 100.0), reasons
     assert [tool.name for tool in examination.tools] == ["pytest", "pytest-cov", "coverage"]
-    assert sorted(os.listdir(tmp_path / "raw")) == ["coverage.json", "junit-record.jsonl", "junit.log", "junit.xml"]
+    assert sorted(os.listdir(tmp_path / "raw")) == [
+        "coverage.json",
+        "junit-record.jsonl",
+        "junit.log",
+        "junit.xml",
+        "measured.json",
+    ]
     assert [item.what for item in examination.not_checked] == ["service/old.py (1 file)"]
 
 

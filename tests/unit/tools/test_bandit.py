@@ -62,7 +62,8 @@ def test_a_password_is_masked_in_message_snippet_and_kept_output(tmp_path: Path)
 
 def test_an_empty_file_and_names_that_default_excludes_match_are_checked(tmp_path: Path) -> None:
     output = parsed("clean", tmp_path)
-    assert output == bandit.Output(checked=frozenset({"clean.py", "empty.py", ".github/scripts/x.py", "-dash.py"}))
+    names = frozenset({"clean.py", "empty.py", ".github/scripts/x.py", "-dash.py"})
+    assert output == bandit.Output(checked=names, hidden=dict.fromkeys(names, 0))
 
 
 def test_a_syntax_error_leaves_a_doubt_and_the_file_unchecked(tmp_path: Path) -> None:
@@ -122,22 +123,12 @@ def test_what_bandit_does_not_rate_is_unknown_and_an_absent_cwe_is_none(tmp_path
     assert {(f.severity, f.confidence, f.cwe) for f in findings} == {(Severity.UNKNOWN, Confidence.UNKNOWN, ())}
 
 
-def test_nosec_comments_are_collected_by_our_own_reading() -> None:
-    source = b'x = 1  # nosec\ny = "# nosec in a string"\nz = 2  # type: ignore  # nosec B105 - a word\n#nosecret\n'
-    found = bandit.suppressions("a.py", source)
-    assert [(s.kind, s.path, s.line, s.text) for s in found] == [
-        ("nosec", "a.py", 1, "# nosec"),
-        ("nosec", "a.py", 3, "# nosec B105 - a word"),
-        # bandit's own pattern has no word boundary, so this silences a line too.
-        ("nosec", "a.py", 4, "#nosecret"),
-    ]
-
-
-@pytest.mark.parametrize(
-    "source", [b"x = (  # nosec\n", b"# nosec\nx = '\xff'\n", b"# -*- coding: nonsense -*-\nx = 1  # nosec\n"]
-)
-def test_comments_of_a_file_that_is_no_valid_python_are_collected_too(source: bytes) -> None:
-    assert len(bandit.suppressions("a.py", source)) == 1
+def test_what_comments_hid_is_counted_by_file(tmp_path: Path) -> None:
+    ended, extra = recorded("bandit", "clean", tmp_path)
+    document = json.loads(extra["written"])
+    document["metrics"]["./clean.py"] |= {"nosec": 1, "skipped_tests": 2}
+    output = bandit.parse(ended, json.dumps(document), tmp_path)
+    assert {name: count for name, count in output.hidden.items() if count} == {"clean.py": 3}
 
 
 def test_many_files_are_cut_into_batches_that_fit_a_command_line() -> None:

@@ -131,3 +131,25 @@ def test_output_cut_anywhere_is_trouble(cut: int) -> None:
 def test_the_witness_is_valid_python_and_names_the_variable() -> None:
     compile(pylint.WITNESS_SOURCE, "witness", "exec")
     assert pylint.RECORD_VARIABLE in pylint.WITNESS_SOURCE
+
+
+@pytest.mark.parametrize(
+    ("message", "useless"),
+    [
+        ("Useless suppression of 'invalid-name'", True),
+        ("Useless suppression of 'unused-import'", True),
+        ("Useless suppression of 'too-many-lines'", True),
+        # These depend on what is installed, on the other files, or on how far pylint infers.
+        ("Useless suppression of 'import-error'", False),
+        ("Useless suppression of 'no-member'", False),
+        ("Useless suppression of 'cyclic-import'", False),
+        ("Useless suppression of 'assignment-from-no-return'", False),
+        ("Useless suppression of 'deprecated-module'", False),
+    ],
+)
+def test_a_comment_that_suppresses_nothing_is_told_where_pylint_can_know(
+    tmp_path: Path, message: str, useless: bool
+) -> None:
+    output = with_message(tmp_path, messageId="I0021", type="info", message=message)
+    assert [place.rpartition(":")[0] for place in output.unused] == (["pkg/faulty.py"] if useless else [])
+    assert sum(finding.rule == "I0021" for finding in output.findings) == useless

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def parsed(case: str, tree: Path) -> ruff.Output:
 def test_the_command_adds_our_rules_and_keeps_names_behind_a_double_dash() -> None:
     argv = ruff.command("ruff", 7, ("-a.py", "b.py"))
     assert argv[-3:] == ("--", "-a.py", "b.py")
-    assert "--extend-select=E,F,W,C90" in argv
+    assert "--extend-select=E,F,W,C90,RUF100" in argv
     assert "lint.mccabe.max-complexity=7" in argv
 
 
@@ -80,16 +81,20 @@ def test_output_cut_anywhere_is_trouble(cut: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "exempt"),
+    ("message", "useless"),
     [
-        (b"# ruff: noqa\nimport os\n", True),
-        (b"import os\n#flake8:NOQA\n", True),
-        (b"# ruff: noqa: F401\nimport os\n", False),
-        (b"import os  # noqa\n", False),
-        (b'"""\n# ruff: noqa\n"""\n', False),
-        (b"# ruff: noqa\nx = (\n", False),
-        (b"# ruff: noqa\nx = '\xff'\n", False),
+        ("Unused `noqa` directive (unused: `E501`)", True),
+        ("Unused `noqa` directive (unused: `E501`; non-enabled: `S101`)", True),
+        ("Unused `noqa` directive (non-enabled: `S101`)", False),
+        ("Unused `noqa` directive (unknown: `ZZZ999`)", False),
+        ("Unused blanket `noqa` directive", True),
+        ("Unused suppression (unused: `F841`)", True),
     ],
 )
-def test_a_file_that_exempts_itself_as_a_whole_is_recognised(source: bytes, exempt: bool) -> None:
-    assert ruff.exempts_itself(source) is exempt
+def test_a_comment_that_suppresses_nothing_is_told_where_ruff_can_know(
+    tmp_path: Path, message: str, useless: bool
+) -> None:
+    record = {"code": "RUF100", "filename": str(tmp_path / "a.py"), "location": {"row": 3, "column": 1}, "fix": None}
+    output = ruff.parse(outcome(1, json.dumps([{**record, "message": message}])), tmp_path)
+    assert output.unused == (("a.py:3",) if useless else ())
+    assert [f.severity for f in output.findings] == [Severity.LOW]

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.core.suppressions import allowed_secrets
 from pipeline.tools import secret_scanner
 from pipeline.tools import secret_scanner_driver as driver
 from tests.support import ALLOW, ALLOW_NEXT, PASSWORD
@@ -173,8 +174,20 @@ def test_the_body_of_a_private_key_is_known_and_its_end_is_not_passed() -> None:
 def test_an_allow_list_comment_is_respected_and_collected(content: str) -> None:
     result = driver.scan("a.py", content.encode(), detectors())
     assert not result["candidates"]
-    assert [(a["line"], a["text"].startswith("pragma: ")) for a in result["allowed"]] == [(1, True)]
+    assert [(a["line"], a["text"].startswith("pragma: "), a["hides"]) for a in result["allowed"]] == [(1, True, True)]
     assert PASSWORD not in json.dumps(result)
+
+
+@pytest.mark.parametrize("content", [f"x = 1  # {ALLOW}\n", f"# {ALLOW_NEXT}\nx = 1\n", f"# {ALLOW_NEXT}\n"])
+def test_an_allow_list_comment_that_hides_nothing_is_told(content: str) -> None:
+    assert [a["hides"] for a in driver.scan("a.py", content.encode(), detectors())["allowed"]] == [False]
+
+
+@given(st.lists(st.sampled_from([f"x  # {ALLOW}", f"# {ALLOW_NEXT}", f"; {ALLOW}", "# pragma", "x = 1", f"{ALLOW}"])))
+def test_the_driver_and_our_own_reading_find_the_same_comments(lines: list[str]) -> None:
+    text = "\r\n".join(lines)
+    by_driver = [(a["line"], a["text"]) for a in driver.scan("a.py", text.encode(), [])["allowed"]]
+    assert by_driver == [(s.line, s.text) for s in allowed_secrets("a.py", text)]
 
 
 def test_an_allow_list_comment_covers_its_own_line_alone() -> None:

@@ -1,0 +1,181 @@
+"""What a change does to its own gates: two policies in, a list of differences out, each with the way in which it goes.
+
+A change may tighten what it is held to, but not loosen it (see :mod:`pipeline.policy_stage`). What can't be told to
+tighten or to be harmless counts as loosening. The settings are compared here, the files in
+:mod:`pipeline.core.policy_files`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pipeline.core.snapshot import is_below
+
+
+class Effect(StrEnum):
+    """Which way a difference goes; declared in the order in which a report shows them."""
+
+    LOOSENS = "loosens"
+    TIGHTENS = "tightens"
+    NEUTRAL = "neutral"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One difference, told by a full ``sentence``: ``subject`` is the key or file, ``item`` what of several in it.
+
+    ``approved`` tells of a loosening that the trusted side has let in.
+    """
+
+    subject: str
+    effect: Effect
+    sentence: str
+    item: str = ""
+    approved: bool = False
+
+
+def told(subject: str, effect: Effect, sentence: str, item: str = "") -> Difference:
+    """A difference."""
+    return Difference(subject=subject, effect=effect, sentence=sentence, item=item)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What decides what is demanded: the effective settings by dotted key, and the texts of the files that govern.
+
+    The files are those for which :func:`pipeline.core.policy_files.governs` holds, as :func:`~.policy_files.governing`
+    leaves them.
+    """
+
+    values: Mapping[str, Any]
+    files: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all of it, by which it can be approved; not over what it is compared with."""
+        values = {name: value for name, value in self.values.items() if name != "against"}
+        text = json.dumps([values, dict(self.files)], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def setting_differences(
+    before: Mapping[str, Any], after: Mapping[str, Any], exists: Callable[[str], bool]
+) -> tuple[Difference, ...]:
+    """How the effective settings differ; ``exists`` says of a path whether the new content still has it."""
+    found: list[Difference] = []
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        if old != new:
+            found.extend(_difference(name, old, new, exists))
+    return tuple(found)
+
+
+def judged(found: Iterable[Difference]) -> tuple[Difference, ...]:
+    """The differences in the order of a report: what loosens first."""
+    order = list(Effect)
+    return tuple(sorted(found, key=lambda item: (order.index(item.effect), item.subject, item.sentence)))
+
+
+# Which way a key goes, by its name; the first pattern that matches the whole name decides.
+_HIGHER, _LOWER, _SCOPE, _STAGES, _EXCLUSIONS, _RATING, _LEAVE, _DUTY, _FREE = (
+    "higher", "lower", "scope", "stages", "exclusions", "rating", "leave", "duty", "free",
+)  # fmt: skip
+_WAYS: tuple[tuple[str, str], ...] = (
+    (r"(.*[._])?timeout_s", _FREE),
+    (r"against|name|version|service|python|push\.(registry|repository|ca_file)|canary\.rate", _FREE),
+    (r"build\.(dockerfile|image|python|debian_mirror)|(test|smoke)\.environment", _FREE),
+    (r"smoke\.(port|ready_path|base_url_option|random_keys)", _FREE),
+    (r"required", _STAGES),
+    (r"sources|(lint|scan|test|smoke)\.paths|test\.coverage|canary\.paths", _SCOPE),
+    (r"(.*\.)?exclude", _EXCLUSIONS),
+    (r"(.*\.)?(fail_on|confidence)", _RATING),
+    (r"(.*[._])?(floor|minimum)|(.*[._])?min_.*|canary\.requests", _HIGHER),
+    (r"(.*[._])?(tolerance|max_days)|(.*[._])?max_.*|smoke\.(memory_mb|cpus|pids)", _LOWER),
+    (r"push\.insecure|(.*[._])?(allow|accept|expect|ignore|skip|permit)_.*", _LEAVE),
+    (r"(.*[._])?(need|require|forbid)(_.*)?", _DUTY),
+)
+_NOTHING_ASKED = {_HIGHER: float("-inf"), _LOWER: float("inf")}
+# A gate at an earlier word counts what a gate at a later one does, and more.
+_RATINGS = ("info", "low", "medium", "high", "critical")
+
+
+def way_of(name: str) -> str:
+    """Which way a key goes; empty when that is not known, so that every change of it counts as loosening."""
+    return next((way for pattern, way in _WAYS if re.fullmatch(pattern, name)), "")
+
+
+def _difference(name: str, old: Any, new: Any, exists: Callable[[str], bool]) -> Iterator[Difference]:
+    way = way_of(name)
+    if way in (_SCOPE, _STAGES):
+        yield from _scopes(name, old or (), new or (), exists if way == _SCOPE and name != "canary.paths" else None)
+    elif way == _EXCLUSIONS:
+        yield from _exclusions(name, old or (), new or ())
+    elif way == _FREE:
+        yield told(name, Effect.NEUTRAL, f"{name} was {_shown(old)} and is {_shown(new)}.")
+    else:
+        effect = _ordered(way, old, new)
+        doubt = "" if effect else ", and which way that goes is not known"
+        yield told(name, effect or Effect.LOOSENS, f"{name} was {_shown(old)} and is {_shown(new)}{doubt}.")
+
+
+def _ordered(way: str, old: Any, new: Any) -> Effect | None:
+    """Which way one value goes after another; none when they can't be ordered."""
+    if way == _RATING and old in _RATINGS and new in _RATINGS:
+        return _effect(_RATINGS.index(new) > _RATINGS.index(old))
+    if way in (_LEAVE, _DUTY):
+        return _effect((way == _LEAVE) == bool(new)) if bool(old) != bool(new) else Effect.NEUTRAL
+    if way in (_HIGHER, _LOWER):
+        numbers = [_NOTHING_ASKED[way] if value is None else value for value in (old, new)]
+        if all(isinstance(number, int | float) for number in numbers):
+            return _effect((numbers[1] < numbers[0]) == (way == _HIGHER))
+    return None
+
+
+def _effect(loosens: bool) -> Effect:
+    return Effect.LOOSENS if loosens else Effect.TIGHTENS
+
+
+def _scopes(
+    name: str, old: Iterable[str], new: Iterable[str], exists: Callable[[str], bool] | None
+) -> Iterator[Difference]:
+    """What is looked at. What is gone from the content need not be looked at any more."""
+    old, new = tuple(old), tuple(new)
+    for item in sorted(set(old) - set(new)):
+        if exists is not None and any(is_below(item, other) for other in new):
+            yield told(
+                name, Effect.NEUTRAL, f"{name} no longer names {item}, which lies below another that it names.", item
+            )
+        elif exists is not None and not exists(item):
+            yield told(name, Effect.NEUTRAL, f"{name} no longer names {item}, which is not there any more.", item)
+        else:
+            yield told(name, Effect.LOOSENS, f"{name} no longer names {item}.", item)
+    for item in sorted(set(new) - set(old)):
+        yield told(name, Effect.TIGHTENS, f"{name} also names {item}.", item)
+    if set(old) == set(new):
+        yield told(name, Effect.NEUTRAL, f"{name} names the same in another order.")
+
+
+def _exclusions(name: str, old: Iterable[Mapping[str, str]], new: Iterable[Mapping[str, str]]) -> Iterator[Difference]:
+    before = {item["path"]: item["reason"] for item in old}
+    after = {item["path"]: item["reason"] for item in new}
+    for path, reason in sorted(after.items()):
+        if path not in before:
+            wider = next((other for other in before if is_below(path, other)), "")
+            if wider:
+                yield told(name, Effect.NEUTRAL, f"{name} excludes {path}, of what {wider} excluded before.", path)
+            else:
+                yield told(name, Effect.LOOSENS, f"{name} excludes {path} ({reason.rstrip('.')}).", path)
+        elif before[path] != reason:
+            yield told(name, Effect.NEUTRAL, f"{name} gives another reason for {path}: {reason.rstrip('.')}.", path)
+    for path in sorted(before.keys() - after.keys()):
+        yield told(name, Effect.TIGHTENS, f"{name} no longer excludes {path}.", path)
+
+
+def _shown(value: Any) -> str:
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False)
