@@ -1,5 +1,21 @@
-# /// script requires-python = ">=3.11" dependencies = ["nox>=2026.10.20", "cvss>=3.6", "docker>=7.1", "lxml>=5.3",
-# "msgspec>=0.19", "packaging>=24.2", "requests>=2.32", "uv>=0.9"] ///
+# /// script
+# requires-python = ">=3.11"
+# dependencies = [
+#     "ahocorasick-rs>=1.0",
+#     "cvss>=3.6",
+#     "cyclonedx-python-lib>=11.12",
+#     "docker>=7.1",
+#     "jinja2>=3.1",
+#     "lxml>=5.3",
+#     "msgspec>=0.19",
+#     "nox>=2026.10.20",
+#     "packageurl-python>=0.17",
+#     "packaging>=24.2",
+#     "requests>=2.32",
+#     "rich>=15",
+#     "uv>=0.9",
+# ]
+# ///
 """The pipeline of the echo service, one session a stage; the project's own tests (selftest); the renewal of locks."""
 
 import os
@@ -18,7 +34,7 @@ from pipeline.workplace import Workplace  # noqa: E402 - the path comes first
 
 nox_sessions.register()
 
-TYPED = ("pipeline", "service", "tests", "noxfile.py")
+TYPED = ("pipeline", "service", "benchmarks", "tests", "noxfile.py")
 LOCKS = {
     "pipeline/locks/lint.txt": ("--group", "lint"),
     "pipeline/locks/scan.txt": ("--group", "scan"),
@@ -37,11 +53,11 @@ LOCKS = {
 def selftest(session: nox.Session) -> None:
     """Run the project's own tests, container tests included; `-- --full` runs the long doses too."""
     place = Workplace(HERE, os.environ, f"selftest-{os.getpid()}")
-    place.console.begin("selftest")
-    place.ports.engine().close()
     wanted = (HERE / "tests/requirements.txt", HERE / "service/requirements.txt")
-    # pylint: disable-next=assignment-from-no-return  # it takes the Protocol for the implementation
-    tools = place.ports.environments.ensure("selftest", wanted)
+    with place.console.step("selftest"):
+        place.ports.engine().close()
+        # pylint: disable-next=assignment-from-no-return  # it takes the Protocol for the implementation
+        tools = place.ports.environments.ensure("selftest", wanted)
     # What the checks start must not take itself for a part of this Nox run.
     env = {nox_sessions.RUN_VARIABLE: None, "NOX_SCRIPT_MODE": None, "PYTHONPATH": str(HERE)}
     session.run(tools.program("ruff"), "check", ".", external=True)

@@ -48,6 +48,7 @@ class LockedBases:
             release=self._lock.release,
             architecture=self._lock.architecture,
             lock_digest=self._lock.digest,
+            archives={str(package): package.sha256 for package in made["runtime"].packages},
         )
 
     def _made(self, name: str, progress: Progress) -> BaseImage:

@@ -34,7 +34,8 @@ def carry_out(place: Workplace) -> int:
     trust = Trust(gpgv=shutil.which("gpgv") or "", keyring=KEYRING, run=run, now=place.ports.clock.now())
     archive = find_archive(old.release, setting=place.settings.build.debian_mirror, progress=say)
     wanted = Wanted(release=old.release, architecture=old.architecture, names=recipe.PACKAGE_NAMES)
-    renewal = renew_lock(wanted, archive, old, trust, say)
+    with place.console.step("base-lock"):
+        renewal = renew_lock(wanted, archive, old, trust, say)
     write_atomically(LOCK, render_lock(renewal.lock))
     for change in renewal.changes:
         place.console.line(change)

@@ -12,12 +12,13 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.cli_parser import parser
+from pipeline.console_terminal import COLOUR_VARIABLE
 from pipeline.errors import ConfigurationError, PipelineError
-from pipeline.settings import STAGE_NAMES
 
 if TYPE_CHECKING:
     from pipeline.stages.context import Stage
@@ -31,10 +32,9 @@ def run_command(arguments: Sequence[str]) -> int:
     """Carry out a command and return its exit code: 0 pass, 1 fail, 2 usage or settings, 3 not told, 130 interrupt."""
     own, _, behind = _split(arguments)
     try:
-        options = _parser().parse_args(own)
+        options = parser().parse_args(own)
         options.behind = tuple(behind)
-        command: Callable[[argparse.Namespace], int] = options.command
-        code = command(options)
+        code = COMMANDS[options.command](options)
         # Here, so that a reader who has gone is met inside the try.
         sys.stdout.flush()
     except SystemExit as exit_request:
@@ -60,16 +60,17 @@ def _told(error: Exception) -> int:
     if isinstance(error, OSError):
         _complain(f"{error.filename or 'A file'}: {error.strerror or error}.")
         return DEFECT
-    traceback.print_exception(error)
+    _complain("".join(traceback.format_exception(error)))
     _complain(f"This is a defect of the pipeline, please report it: {type(error).__name__}.")
     return DEFECT
 
 
 def _complain(text: str) -> None:
-    """One sentence on standard error, with the secrets of this process's environment masked."""
+    """On standard error, with the secrets of this process's environment masked."""
+    from pipeline.console_plain import complain
     from pipeline.execution.redaction import SecretRedactor
 
-    sys.stderr.write(f"pipeline: {SecretRedactor(os.environ)(text)}\n")
+    complain(sys.stderr, SecretRedactor(os.environ)(text))
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], str, list[str]]:
@@ -80,55 +81,20 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], str, list[str]]:
     return every, "", []
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pipeline", description="A DevSecOps pipeline whose green runs are proof.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def add(name: str, call: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
-        sub.set_defaults(command=call)
-        return sub
-
-    run = add(
-        "run", _run, "Run stages and what they need; without a name, all of them. Arguments behind -- go to the stages."
-    )
-    run.add_argument("--against", metavar="REV", help="only what is new against this revision fails")
-    run.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(STAGE_NAMES))
-    add("stages", _stages, "List the stages in their order with what each needs.")
-    config = add("config", _config, "Show every effective setting and where its value comes from.")
-    config.add_argument("--json", action="store_true", help="as JSON")
-    add(
-        "verdict",
-        _verdict,
-        "Show the verdict of the last run's report and exit by it (for the last job of a workflow).",
-    )
-    baseline = add("baseline", _baseline, "From the last report, take what is gone out of the finding baseline.")
-    baseline.add_argument("--check", action="store_true", help="write nothing; exit 1 if it could be smaller")
-    baseline.add_argument("--grow", metavar="REASON", default="", help="let the new findings in too, for this reason")
-    verification = add(
-        "verify", _verify, "Check a finished report: digests, statuses, verdict, waivers; from itself alone."
-    )
-    verification.add_argument("reports", nargs="?", default="", help="its folder; default: this checkout's own")
-    verification.add_argument("--json", action="store_true", help="as JSON")
-    engine = add(
-        "engine", _engine, "The container engine: status, start, or stop the one that the pipeline has started."
-    )
-    engine.add_argument("action", choices=("status", "start", "stop"))
-    add("registry", _registry, "Serve the rehearsal registry until interrupted.")
-    add("base-lock", _base_lock, "Renew the lock of the base images' Debian packages.")
-    _waive_options(add("waive", _waive, "Show what a waiver would hide, and write it into waivers.toml."))
-    add("clean", _clean, "Remove what earlier runs of this checkout left in the container engine.")
-    return parser
-
-
 def _place(
-    extra: Iterable[Stage] | None = None, run_id: str = "", *, live: bool = False, against: str | None = None
+    extra: Iterable[Stage] | None = None,
+    run_id: str = "",
+    *,
+    live: bool = False,
+    against: str | None = None,
+    colour: str = "",
 ) -> Workplace:
     """The workplace here; ``extra`` are the stages of the noxfile, which is read for them unless they are given."""
     from pipeline.workplace import Workplace
 
+    environ = {**os.environ, COLOUR_VARIABLE: colour} if colour else os.environ
     names = tuple(stage.name for stage in (_extra() if extra is None else extra))
-    return Workplace(_root(), os.environ, run_id or _run_id(), extra_stages=names, live=live, against=against)
+    return Workplace(_root(), environ, run_id or _run_id(), extra_stages=names, live=live, against=against)
 
 
 def _extra() -> tuple[Stage, ...]:
@@ -158,7 +124,8 @@ def _run(options: argparse.Namespace) -> int:
 
     run_id, extra = _run_id(), _extra()
     behind_option, behind = taken(options.behind)
-    place = _place(extra, run_id, live=is_live(behind), against=options.against or behind_option)
+    against = options.against or behind_option
+    place = _place(extra, run_id, live=is_live(behind), against=against, colour=options.color)
     return command.carry_out(place, run_id, extra, options.stages, behind)
 
 
@@ -174,22 +141,26 @@ def _stages(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> int:
+    from pipeline.console_plain import tell
     from pipeline.core.masking import masked_value
+    from pipeline.core.safe_text import json_document
     from pipeline.settings_loading import effective
 
     place = _place()
     values = [(name, masked_value(value, place.redact), source) for name, value, source in effective(place.settings)]
     if options.json:
-        print(json.dumps({name: {"value": value, "source": source} for name, value, source in values}, indent=2))
+        document = {name: {"value": value, "source": source} for name, value, source in values}
+        print(json_document(json.dumps(document, indent=2)))
         return 0
     width = max(len(name) for name, _, _ in values)
     for name, value, source in values:
-        print(f"{name:<{width}} = {json.dumps(value, ensure_ascii=False)}  ({source})")
+        tell(sys.stdout, f"{name:<{width}} = {json.dumps(value, ensure_ascii=False)}  ({source})")
     return 0
 
 
 def _verdict(options: argparse.Namespace) -> int:
     del options
+    from pipeline.console_plain import tell
     from pipeline.core.stage import Status
     from pipeline.core.verdict import EXIT_CODES
 
@@ -204,12 +175,26 @@ def _verdict(options: argparse.Namespace) -> int:
     except (ValueError, KeyError, TypeError):
         raise ConfigurationError(f"{path.name} is not a report of the pipeline, or is damaged.") from None
     for name, status, reasons in stages:
-        print(f"{name:<8} {status}" + ("" if status == "pass" else f": {' '.join(reasons)}"))
+        tell(sys.stdout, f"{name:<8} {status}" + ("" if status == "pass" else f": {' '.join(reasons)}"))
     print(f"verdict: {verdict}")
     if snapshot != place.checkout.snapshot().digest:
         print("The report is about other content than this checkout has now, so it says nothing about it.")
         return EXIT_CODES[Status.INCONCLUSIVE]
     return EXIT_CODES[verdict]
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from pipeline import audit_command
+    from pipeline.settings_loading import load
+
+    try:
+        root: Path | None = _root()
+    except ConfigurationError:
+        # A lock needs no project around it.
+        root = None
+    names = tuple(stage.name for stage in _extra()) if root is not None else ()
+    wanted = audit_command.Wanted(lock=Path(options.lock), written=options.json, root=root or Path.cwd())
+    return audit_command.carry_out(wanted, load(root, os.environ, names).audit, os.environ)
 
 
 def _baseline(options: argparse.Namespace) -> int:
@@ -223,6 +208,24 @@ def _verify(options: argparse.Namespace) -> int:
 
     place = None if options.reports else _place()
     return verify_command.carry_out(options.reports, place, as_json=options.json)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from pipeline import report_command
+
+    if options.list:
+        return report_command.list_formats()
+    source = Path(options.reports) if options.reports else _place()
+    return report_command.carry_out(source, options.format, Path(options.output) if options.output else None)
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from pipeline import merge_command
+
+    place = None if options.output else _place()
+    folders = [Path(folder) for folder in options.folders]
+    allowed = frozenset(name for words in options.allow_missing for name in words.split(",") if name)
+    return merge_command.carry_out(folders, place or Path(options.output), allowed)
 
 
 def _engine(options: argparse.Namespace) -> int:
@@ -243,18 +246,6 @@ def _base_lock(options: argparse.Namespace) -> int:
     from pipeline import base_lock_command
 
     return base_lock_command.carry_out(_place())
-
-
-def _waive_options(waive: argparse.ArgumentParser) -> None:
-    waive.add_argument("id", metavar="ID", help="a rule, an advisory or an alias of one, or a finding's fingerprint")
-    waive.add_argument("--tool", required=True, help="the tool that reports it")
-    waive.add_argument("--scope", required=True, help="a package, or a path glob (** is any number of folders)")
-    waive.add_argument("--reason", required=True, help="a sentence that says why it may stay")
-    waive.add_argument("--owner", required=True, help="who answers for it")
-    waive.add_argument("--days", type=int, help="how long it lasts; default: 90, or waiver_max_days if that is less")
-    waive.add_argument("--until-fixed", action="store_true", help="it ends as soon as there is a fixed version")
-    waive.add_argument("--justification", default="", help="why the product is not affected, in OpenVEX's words")
-    waive.add_argument("--yes", action="store_true", help="write it without asking")
 
 
 def _waive(options: argparse.Namespace) -> int:
@@ -281,3 +272,22 @@ def _clean(options: argparse.Namespace) -> int:
         print(f"removed {name}")
     print(f"{len(removed)} left-overs removed")
     return 0
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "stages": _stages,
+    "config": _config,
+    "verdict": _verdict,
+    "audit": _audit,
+    "baseline": _baseline,
+    "verify": _verify,
+    "report": _report,
+    "merge": _merge,
+    "engine": _engine,
+    "registry": _registry,
+    "base-lock": _base_lock,
+    "waive": _waive,
+    "clean": _clean,
+}
+"""What carries each command out, by its name."""

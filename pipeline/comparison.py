@@ -155,9 +155,9 @@ def undecided(examination: Examination, why: str) -> Examination:
         CouldNotTell: nothing but findings would fail it, and they may all be old.
     """
     certain = any(not gate.passed and not gate.of_findings for gate in examination.gates)
-    count = sum(finding.counted for finding in examination.findings)
-    if count and not certain:
+    if any(not gate.passed for gate in examination.gates) and not certain:
         others = (*examination.doubts, *examination.evidence.doubts)
+        count = len(examination.findings)
         raise CouldNotTell(f"Which of {count} findings are new can't be told.", why=" ".join((why, *others)))
     return replace(examination, doubts=(*examination.doubts, why))
 

@@ -7,7 +7,7 @@ import json
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import msgspec
@@ -19,6 +19,7 @@ from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, Metric
 from pipeline.errors import ConfigurationError, TargetFault
 from pipeline.execution.files import sha256_of, write_atomically
+from pipeline.execution.report_files import write_below
 from pipeline.execution.revisions import Revision, Revisions
 from pipeline.settings import Settings
 from pipeline.settings_loading import policy
@@ -67,7 +68,8 @@ class EarlierRuns:
         context.ports.progress.say(f"{stage.name} of {self.short}, to compare with")
         earlier = self._run(stage, context)
         if place is not None and not earlier.remark:
-            write_atomically(place, json.dumps(msgspec.to_builtins(earlier)))
+            told = json.dumps(msgspec.to_builtins(earlier))
+            write_atomically(place, f"{_seal(place, told)}\n{told}")
             _forget_oldest(place.parent)
         return earlier
 
@@ -77,7 +79,7 @@ class EarlierRuns:
         (folder / "scratch").mkdir()
         there = replace(
             context, snapshot=snapshot, tree=tree, scratch=folder / "scratch", raw=folder / "raw", results={},
-            previous=None, arguments=(),
+            keeper=partial(write_below, folder / "raw"), previous=None, arguments=(),
         )  # fmt: skip
         try:
             return self._seen(stage, stage.run(there), there)
@@ -141,10 +143,16 @@ def number(value: Metric) -> float | None:
 
 def _read(place: Path) -> Earlier | None:
     try:
-        return msgspec.convert(json.loads(place.read_bytes()), Earlier)
+        seal, _, told = place.read_text(encoding="ascii").partition("\n")
+        return msgspec.convert(json.loads(told), Earlier) if seal == _seal(place, told) else None
     except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         # Not there, or damaged: it is found out again.
         return None
+
+
+def _seal(place: Path, told: str) -> str:
+    """What an answer that was changed, or that is another revision's or policy's, no longer has."""
+    return hashlib.sha256(f"{place.name}\n{told}".encode()).hexdigest()
 
 
 def _forget_oldest(folder: Path) -> None:

@@ -19,7 +19,8 @@ def carry_out(action: str, place: Workplace) -> int:
         print(provisioner.stop())
         return 0
     if action == "start":
-        engine = place.ports.engine()
+        with place.console.step("engine"):
+            engine = place.ports.engine()
         print(f"{engine.name} {engine.version} answers.")
         engine.close()
         return 0

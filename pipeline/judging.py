@@ -48,4 +48,6 @@ def result_of(
         suppressions=examined.suppressions,
         doubts=examined.doubts,
         notes=examined.notes,
+        details=examined.details,
+        components=examined.components,
     )

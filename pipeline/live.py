@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, StageResult
 from pipeline.settings import Settings
-from pipeline.stages.context import Context, Stage
+from pipeline.stages.context import Context, Revealing, Stage
 
 OPTION = "--url"
 STAGE = "canary"
@@ -26,10 +26,11 @@ def is_live(arguments: Sequence[str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LiveStage:
-    """A stage without its needs."""
+    """A stage without its needs, and those stages that know what no report may show."""
 
     stage: Stage
     needs: tuple[str, ...] = ()
+    knowing: tuple[Revealing, ...] = ()
 
     @property
     def name(self) -> str:
@@ -50,6 +51,10 @@ class LiveStage:
         """The stage's."""
         self.stage.check_settings(settings, snapshot)
 
+    def reveal(self, context: Context) -> Iterable[str]:
+        """What those know that are no part of the run."""
+        return [value for stage in self.knowing for value in stage.reveal(context)]
+
     def run(self, context: Context) -> Examination:
         """The stage's."""
         return self.stage.run(context)
@@ -62,4 +67,6 @@ class LiveStage:
 
 def live_stages(stages: Iterable[Stage]) -> tuple[Stage, ...]:
     """What a live run consists of."""
-    return tuple(LiveStage(stage) for stage in stages if stage.name == STAGE)
+    every = tuple(stages)
+    knowing = tuple(stage for stage in every if isinstance(stage, Revealing))
+    return tuple(LiveStage(stage, knowing=knowing) for stage in every if stage.name == STAGE)

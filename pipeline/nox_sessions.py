@@ -15,11 +15,14 @@ import atexit
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.against import taken
+from pipeline.console_plain import complain
+from pipeline.console_terminal import COLOUR_VARIABLE
+from pipeline.core.safe_text import for_log
 from pipeline.core.stage import Status
 from pipeline.errors import ConfigurationError, PipelineError
 from pipeline.execution.redaction import SecretRedactor
@@ -48,8 +51,8 @@ def register(extra: Iterable[Stage] = ()) -> None:
     # Only a noxfile needs it, and it takes a while to load.
     import nox  # pylint: disable=import-outside-toplevel
 
-    # Nox shows every library's debugging output; what these two say of each request is nobody's business.
-    for chatty in ("urllib3", "docker"):
+    # Nox shows every library's debugging output; what these say of each request and value is nobody's business.
+    for chatty in ("urllib3", "docker", "py_serializable", "serializable"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # Workers of `nox -j` are processes of their own; the id makes them one run.
     os.environ.setdefault(RUN_VARIABLE, f"{os.getpid()}-{os.urandom(6).hex()}")
@@ -66,7 +69,7 @@ def register(extra: Iterable[Stage] = ()) -> None:
 
 def refuse(error: PipelineError) -> Any:
     """Say what is wrong and end with the error's exit code."""
-    sys.stderr.write(f"pipeline: {SecretRedactor(os.environ)(str(error))}\n")
+    complain(sys.stderr, SecretRedactor(os.environ)(str(error)))
     raise SystemExit(error.exit_code)
 
 
@@ -82,9 +85,8 @@ class _Sessions:
         behind = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else ()
         against, _ = taken(behind)
         names = tuple(stage.name for stage in extra)
-        self._place = Workplace(
-            root, os.environ, os.environ[RUN_VARIABLE], extra_stages=names, live=live, against=against
-        )
+        environ = {**os.environ, **_colours(sys.argv[: len(sys.argv) - len(behind)])}
+        self._place = Workplace(root, environ, os.environ[RUN_VARIABLE], extra_stages=names, live=live, against=against)
         stages = pipeline_stages(self._place.settings.project.required, extra)
         self.stages = live_stages(stages) if live else stages
         self._run: Run | None = None
@@ -115,9 +117,9 @@ class _Sessions:
         except ConfigurationError as error:
             refuse(error)
         except PipelineError as error:
-            session.error(self._place.redact(str(error)))
+            session.error(for_log(self._place.redact(str(error))))
         except OSError as error:
-            session.error(f"{error.filename or 'A file'}: {error.strerror or error}.")
+            session.error(for_log(self._place.redact(f"{error.filename or 'A file'}: {error.strerror or error}.")))
         if result.status is not Status.PASS:
             session.error(f"{name} is {result.status}")
         # Once in a Nox run, in its last session, so that it stops none of the others.
@@ -131,11 +133,19 @@ class _Sessions:
         if self._run is None:
             as_keyboard_interrupt()
             run = Run(self._place, self.stages, os.environ[RUN_VARIABLE])
-            self._planned = run.begin(_selected(session, run.names) or (session.name,))
+            # Nox has already taken the session that it runs from those that are to come.
+            self._planned = run.begin((session.name, *_selected(session, run.names)))
             self._run = run
-            if not _is_worker(session):
-                atexit.register(run.close)
+            # Of the workers nobody knows whether it is the last, so each leaves what has come of the run so far.
+            atexit.register(run.remember if _is_worker(session) else run.close)
         return self._run
+
+
+def _colours(arguments: Sequence[str]) -> dict[str, str]:
+    """What Nox's own options say of colours, as the variable that the console reads."""
+    if {"--nocolor", "--no-color"} & {*arguments}:
+        return {COLOUR_VARIABLE: "never"}
+    return {COLOUR_VARIABLE: "always"} if {"--forcecolor", "--force-color"} & {*arguments} else {}
 
 
 def _lacking(run: Run) -> str:

@@ -6,26 +6,25 @@ replaced by ``not-run``, then each stage replaces its own the moment it ends, an
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline.against import POLICY
 from pipeline.comparison import Comparison, comparison_of
 from pipeline.core.masking import masked_record, masked_result
-from pipeline.core.plan import Step, ordered, unmet
+from pipeline.core.plan import NEVER_RUN, NOT_SELECTED, Step, ordered, unmet
 from pipeline.core.run_record import Report, RunRecord
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import StageResult, Status, not_run
+from pipeline.elaboration import elaborated
 from pipeline.errors import ConfigurationError, StorageTrouble
 from pipeline.execution.checkout import altered
+from pipeline.hidden_values import HiddenValues
 from pipeline.judging import result_of
 from pipeline.policy_stage import steps_of
-from pipeline.reporters import FORMATS
+from pipeline.run_reports import RunReports
 from pipeline.stages.context import Context, Stage
 from pipeline.troubles import ended_by, is_defect
 from pipeline.workplace import Workplace
@@ -44,6 +43,8 @@ class Run:
         self._steps = steps_of(stages, compared=workplace.choice is not None)
         self._comparison = Comparison(baseline={})
         self._run_id = run_id
+        self._reports = RunReports(workplace)
+        self._hidden = HiddenValues(workplace.redact, workplace.scratch)
         self._snapshot: Snapshot | None = None
         self._tree = Path()
         self._record: RunRecord | None = None
@@ -78,10 +79,11 @@ class Run:
             ConfigurationError: something makes the run impossible; nothing has been run.
         """
         planned = ordered(self._steps, (*self.always, *selected))
+        self._place.console.plan(planned)
         self._place.lock.acquire()
         try:
             # The workers of one run may begin at the same moment; one of them makes the run, the others join it.
-            with self._one_at_a_time():
+            with self._reports.one_at_a_time("prepare"):
                 self._prepare(planned)
             self._run_always()
         except BaseException:
@@ -102,7 +104,7 @@ class Run:
         missing = unmet(Step(name=name, needs=self.needs[name]), self._results())
         if missing:
             return self._settle(self._not_run(name, " ".join(missing)))
-        place.console.begin(name)
+        place.show_begun(name)
         if reuse and (kept := self._reusable(stage)) is not None:
             return self._settle(replace(kept, cached=True))
         place.store.write(self._not_run(name, INTERRUPTED))
@@ -128,29 +130,22 @@ class Run:
         if self._record is None:
             raise ConfigurationError("The run has not begun.")
         results = self._results()
-        everything = tuple(
-            results.get(name) or self._not_run(name, "This stage has not run for this snapshot.") for name in self.names
+        everything = tuple(results.get(name) or self._not_run(name, NEVER_RUN) for name in self.names)
+        return Report(
+            record=self._record,
+            results=everything,
+            finished=self._place.timestamp(),
+            history=self._reports.history,
         )
-        return Report(record=self._record, results=everything, finished=self._place.timestamp())
 
     def merge(self) -> Report:
         """Write the merged report in every format; one process of the run at a time."""
-        with self._one_at_a_time():
-            return self._write_reports()
+        return self._reports.write(self.report)
 
-    def _write_reports(self) -> Report:
-        report = self.report()
-        for file, render in FORMATS.items():
-            self._place.store.put(file, render(report))
-        return report
-
-    @contextlib.contextmanager
-    def _one_at_a_time(self, of: str = "merge") -> Iterator[None]:
-        """Among the processes of one run."""
-        self._place.state.mkdir(parents=True, exist_ok=True)
-        with (self._place.state / f"{of}.lock").open("w", encoding="ascii") as guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
-            yield
+    def remember(self) -> None:
+        """Leave the run's line to the history; what another process of the run has left is replaced."""
+        if self.begun:
+            self._reports.remember(self.report())
 
     def close(self) -> None:
         """Show what came of the run and where its reports are, and give everything back."""
@@ -159,7 +154,8 @@ class Run:
             ran = frozenset(name for name, result in self._results().items() if result.status is not Status.NOT_RUN)
             self._place.store.clear(self.names, ran)
             report = self.merge()
-            self._place.show_verdict(report)
+            self._reports.remember(report)
+            self._place.show_verdict(report, self._planned)
         self._place.close()
 
     def _say_what_was_missing(self) -> None:
@@ -188,17 +184,18 @@ class Run:
         record = masked_record(self._comparison.noted(record), place.redact)
         if joined is not None and joined.against != record.against:
             raise ConfigurationError("The steps of one run are all compared with the same revision, or none is.")
-        self._snapshot, self._record = snapshot, joined or record
+        self._snapshot = snapshot
+        self._record = self._reports.opened(joined or record, joined=joined is not None)
         self._reset(joined is not None)
         place.store.write_record(self._record)
-        self._write_reports()
+        self.merge()
 
     def _run_always(self) -> None:
         """Once in a run, whichever of its processes comes first."""
         if self._comparison.policy is None:
             return
         self._stages[POLICY] = self._comparison.policy
-        with self._one_at_a_time(POLICY):
+        with self._reports.one_at_a_time(POLICY):
             current = self._results().get(POLICY)
             if current is None or not self._is_of_this_run(current):
                 self.stage(POLICY)
@@ -212,12 +209,12 @@ class Run:
         for name in self.names:
             current = results.get(name)
             if current is None:
-                shutil.rmtree(self._place.store.stage_folder(name), ignore_errors=True)
+                self._place.store.forget(name)
             if name in self._planned:
                 if not (joined and current is not None and self._is_of_this_run(current)):
                     self._place.store.write(self._not_run(name, SELECTED))
             elif current is None:
-                self._place.store.write(self._not_run(name, "This stage was not selected."))
+                self._place.store.write(self._not_run(name, NOT_SELECTED))
 
     def _is_of_this_run(self, result: StageResult) -> bool:
         return bool(result.started) and self._record is not None and result.started >= self._record.started
@@ -261,12 +258,14 @@ class Run:
         result = replace(self._not_run(stage.name, INTERRUPTED), started=started)
         try:
             place.store.fresh_raw(stage.name)
+            self._learn_what_to_hide()
             examination = stage.run(context)
             changed = altered(context.snapshot, context.tree)
             if changed:
                 raise StorageTrouble(f"The stage changed the snapshot that it was to check: {', '.join(changed[:3])}.")
             assert self._record is not None  # nosec B101 - begin() has set it
             examination, existing = self._comparison.of(stage, context, examination)
+            examination = elaborated(examination, context.snapshot, context.tree)
             result = result_of(result, examination, record=self._record, others=self._results(), existing=existing)
         except Exception as error:  # pylint: disable=broad-exception-caught  # none of them may end the run, or be green
             result = ended_by(result, error)
@@ -277,6 +276,12 @@ class Run:
                 raise
         return replace(result, duration_s=place.ports.clock.monotonic() - clock)
 
+    def _learn_what_to_hide(self) -> None:
+        """Before anything of the files is shown; the record was written before, from git and the settings alone."""
+        if self._hidden.learn(self._stages.values(), self._context) and self._record is not None:
+            self._record = masked_record(self._record, self._place.redact)
+            self._place.store.write_record(self._record)
+
     def _settle(self, result: StageResult) -> StageResult:
         """Write a stage's result, show it, and make the merged report again."""
         written = self._place.store.write(masked_result(result, self._place.redact))
@@ -285,11 +290,5 @@ class Run:
         return written
 
     def _not_run(self, name: str, reason: str) -> StageResult:
-        record = self._record
-        return not_run(
-            name,
-            reason,
-            snapshot=record.snapshot if record else "",
-            policy=record.policy_digest if record else "",
-            command=self._place.command(name),
-        )
+        snapshot, policy = (self._record.snapshot, self._record.policy_digest) if self._record else ("", "")
+        return not_run(name, reason, snapshot=snapshot, policy=policy, command=self._place.command(name))

@@ -1,8 +1,7 @@
 """The keys of ``[tool.pipeline]``: their types, defaults and bounds. Reading them is :mod:`pipeline.settings_loading`.
 
-One frozen dataclass a table. A key's ``help`` is what ``pipeline config`` and the README show; ``low`` and ``high``
-bound a number, ``one_of`` lists the allowed words, ``path`` says that it names places below the project's root, and
-``pattern`` is what the whole text must match, with ``like`` an example of it.
+One frozen dataclass a table. A key's ``help`` is what ``pipeline config`` and the README show; its limits are those of
+:mod:`pipeline.settings_keys`.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.core.finding import Confidence, Severity
+from pipeline.settings_keys import PYTHON, Maxima, expected_none, key, most
 
 STAGE_NAMES = ("lint", "scan", "secrets", "audit", "test", "build", "smoke", "canary", "push")
 """The nine stages, in the order in which they run (a contract)."""
@@ -23,45 +23,6 @@ class Exclusion:
 
     path: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a key's value must keep to, as the module's docstring explains."""
-
-    low: float | None = None
-    high: float | None = None
-    one_of: tuple[str, ...] = ()
-    path: bool = False
-    pattern: str = ""
-    like: str = ""
-
-
-def key(default: Any, help_text: str, **limits: Any) -> Any:
-    """A dataclass field with what is needed to check a value for it (see :class:`Limits`) and to explain it."""
-    metadata = {"help": help_text, "limits": Limits(**limits)}
-    if isinstance(default, dict):
-        return field(default_factory=dict, metadata=metadata)  # pylint: disable=invalid-field-call  # this is its helper
-    return field(default=default, metadata=metadata)  # pylint: disable=invalid-field-call  # this is its helper
-
-
-_PYTHON = r"3\.[0-9]{1,2}(\.[0-9]{1,2})?"
-_SENTENCE = r"\S+(\s+\S+){2,}"
-
-
-def _most(what: str) -> Any:
-    """The key for the most suppressions of a kind."""
-    return key(None, f"the most {what} that pass; default: any number, each listed", low=0)
-
-
-def _expect_nothing(units: str) -> Any:
-    """The key that says, with the reason, that a stage has nothing to check."""
-    return key(
-        "",
-        f"why there are no {units} to check, as a sentence; without it nothing to check is inconclusive",
-        pattern=_SENTENCE,
-        like="This service has no dependencies.",
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +38,7 @@ class Project:
     python: str = key(
         "",
         "the Python that checks run on, like 3.13; default: the image's, where the host has it",
-        pattern=_PYTHON,
+        pattern=PYTHON,
         like="3.13",
     )
     required: tuple[str, ...] = key(STAGE_NAMES, "the stages that the verdict needs")
@@ -91,7 +52,7 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lint:
+class Lint(Maxima):
     """Style, errors and complexity."""
 
     paths: tuple[str, ...] = key((), "what to check; default: sources", path=True)
@@ -102,23 +63,23 @@ class Lint:
         0.0, "how far the score may lie below that of the revision compared with", low=0, high=10
     )
     max_complexity: int = key(10, "the highest McCabe complexity of a function", low=1, high=1000)
-    max_noqa: int | None = _most("noqa comments")
-    max_pylint_disables: int | None = _most("pylint: disable comments")
-    max_type_ignores: int | None = _most("type: ignore comments")
-    expect_nothing: str = _expect_nothing("Python files")
+    max_noqa: int | None = most("noqa comments")
+    max_pylint_disables: int | None = most("pylint: disable comments")
+    max_type_ignores: int | None = most("type: ignore comments")
+    expect_nothing: str = expected_none("Python files")
     timeout_s: int = key(900, "seconds that a tool may take", low=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
+class Scan(Maxima):
     """Static security scan."""
 
     paths: tuple[str, ...] = key((), "what to check; default: sources", path=True)
     exclude: tuple[Exclusion, ...] = key((), "what not to check, each with a reason")
     fail_on: Severity = key(Severity.MEDIUM, "findings of this severity or worse fail")
     confidence: Confidence = key(Confidence.LOW, "findings of less confidence are shown and do not fail")
-    max_nosec: int | None = _most("nosec comments")
-    expect_nothing: str = _expect_nothing("Python files")
+    max_nosec: int | None = most("nosec comments")
+    expect_nothing: str = expected_none("Python files")
     timeout_s: int = key(600, "seconds that the tool may take", low=1)
 
 
@@ -127,13 +88,13 @@ class Secrets:
     """Credentials in the tree."""
 
     exclude: tuple[Exclusion, ...] = key((), "what not to check, each with a reason")
-    max_allowlisted: int | None = _most("comments that allow a secret")
-    expect_nothing: str = _expect_nothing("files")
+    max_allowlisted: int | None = most("comments that allow a secret")
+    expect_nothing: str = expected_none("files")
     timeout_s: int = key(600, "seconds that the tool may take", low=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Audit:
+class Audit(Maxima):
     """Known vulnerabilities in the locked dependencies."""
 
     lock: str = key("", "the hashed lock file; default: requirements.txt in the service folder", path=True)
@@ -141,11 +102,13 @@ class Audit:
         "", "what the lock must satisfy; default: requirements.in beside the lock, if it is there", path=True
     )
     advisories: str = key("", "an OSV export zip, for audits without the network")
+    kev: str = key("", "CISA's catalogue of exploited vulnerabilities (JSON), whose entries are marked in the report")
+    epss: str = key("", "FIRST's EPSS scores (CSV, also packed by gzip), which are shown in the report")
     max_age_days: int = key(7, "the age in days up to which an offline advisory snapshot is believed", low=0)
     fail_on: Severity = key(
         Severity.MEDIUM, "vulnerabilities of this severity or worse fail; an unrated one always does"
     )
-    expect_nothing: str = _expect_nothing("locked packages")
+    expect_nothing: str = expected_none("locked packages")
     timeout_s: int = key(600, "seconds that the tool may take", low=1)
 
 
@@ -171,10 +134,10 @@ class Test:
         0.0, "percentage points that coverage may lie below that of the revision compared with", low=0, high=100
     )
     minimum: int = key(1, "the fewest tests that must have run", low=1)
-    max_skips: int | None = _most("places that skip a test")
-    max_xfails: int | None = _most("places that expect a test to fail")
-    max_coverage_pragmas: int | None = _most("coverage pragmas")
-    expect_nothing: str = _expect_nothing("test functions")
+    max_skips: int | None = most("places that skip a test")
+    max_xfails: int | None = most("places that expect a test to fail")
+    max_coverage_pragmas: int | None = most("coverage pragmas")
+    expect_nothing: str = expected_none("test functions")
     environment: Mapping[str, str] = key({}, "environment of the tests, besides a short list of inherited variables")
     timeout_s: int = key(900, "seconds that the tests may take", low=1)
 
@@ -190,7 +153,7 @@ class Build:
         "'locked': our own bases of locked Debian packages; 'dockerfile': those that the recipe names",
         one_of=("locked", "dockerfile"),
     )
-    python: str = key("3.13", "the Python in the image, for which wheels are fetched", pattern=_PYTHON, like="3.13")
+    python: str = key("3.13", "the Python in the image, for which wheels are fetched", pattern=PYTHON, like="3.13")
     debian_mirror: str = key("", "the Debian archive's address; default: the one that the host's apt uses")
     max_size_mb: float | None = key(
         None, "the largest image that passes, in megabytes (10^6 bytes), uncompressed", low=1

@@ -29,8 +29,8 @@ PREFIX = "PIPELINE_"
 AGAINST_VARIABLE = "PIPELINE_AGAINST"
 
 
-def load(root: Path, environ: Mapping[str, str], extra_stages: tuple[str, ...] = ()) -> Settings:
-    """The effective settings of the project at ``root``.
+def load(root: Path | None, environ: Mapping[str, str], extra_stages: tuple[str, ...] = ()) -> Settings:
+    """The effective settings of the project at ``root``; without one those of the environment alone.
 
     ``extra_stages`` are stages that a noxfile adds; each may have a sub-table of its own, which is handed over as it
     is.
@@ -38,7 +38,7 @@ def load(root: Path, environ: Mapping[str, str], extra_stages: tuple[str, ...] =
     Raises:
         ConfigurationError: something is unknown, of the wrong type or impossible; the error lists every fault.
     """
-    document = _read(root / FILE)
+    document = _read(root / FILE) if root is not None else {}
     table = _table(_table(document, "tool", "tool"), "pipeline", "tool.pipeline")
     metadata = _table(document, "project", "project")
     faults: list[str] = []

@@ -13,7 +13,8 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any, Union, get_args, get_origin
 
-from pipeline.settings import Exclusion, Limits
+from pipeline.settings import Exclusion
+from pipeline.settings_keys import Limits
 
 
 class Refused(Exception):
@@ -117,7 +118,8 @@ def _number(value: Any, kind: type[int] | type[float], is_text: bool) -> int | f
 
 
 def _word(value: Any, kind: type[StrEnum]) -> StrEnum:
-    words = tuple(str(member) for member in kind)
+    # Severities and confidences, all of them thresholds; what nobody has rated is no degree to begin at.
+    words = tuple(str(member) for member in kind if member != "unknown")
     if not isinstance(value, str) or value.lower() not in words:
         raise Refused("one of " + ", ".join(words) + nearest(str(value), words))
     return kind(value.lower())

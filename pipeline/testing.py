@@ -59,14 +59,19 @@ class FixedClock:
 
 
 class SilentProgress:
-    """A Progress that keeps what it was told in ``said``."""
+    """A Progress that keeps what it was told in ``said`` and ``updates``."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
+        self.updates: list[str] = []
 
     def say(self, text: str) -> None:
         """Remember it."""
         self.said.append(text)
+
+    def update(self, text: str) -> None:
+        """Remember it."""
+        self.updates.append(text)
 
 
 RUNNING = ContainerState(status="running", exit_code=0, out_of_memory=False, health="")

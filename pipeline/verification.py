@@ -13,19 +13,23 @@ from datetime import date
 from typing import Any
 
 from pipeline.against import POLICY
+from pipeline.core.history import FILE, before, shown
 from pipeline.core.run_record import Report, RunRecord
+from pipeline.core.secret_forms import MASK
 from pipeline.core.stage import StageResult, Status
 from pipeline.core.verification import Statement, confirmed, contradicted, left_open
 from pipeline.core.verification_files import REPORT, compared_files, misplaced, named_files
+from pipeline.core.verification_history import history_told
 from pipeline.core.verification_raw import compared
-from pipeline.core.verification_results import MASK, joined, judged_again, states_told, verdict_again
+from pipeline.core.verification_results import joined, judged_again, states_told, verdict_again
 from pipeline.core.verification_waivers import waivers_today
 from pipeline.errors import ConfigurationError, PipelineError, StorageTrouble
+from pipeline.execution.history_file import HistoryFile
 from pipeline.execution.report_folder import ReportFolder
 from pipeline.recorded_policy import digest_of, settings_of
 from pipeline.rederivation import DERIVATIONS, Kept
 from pipeline.release import release
-from pipeline.reporters import FORMATS, json_report
+from pipeline.reporters import FORMATS, json_reading
 from pipeline.settings import Settings
 
 MERGED = "pipeline.json"
@@ -33,7 +37,7 @@ BESIDE = frozenset({"README.md", "live"})
 """Top-level names that are no part of a report: our note on the folder, and a live run, a report of its own."""
 
 _MOST_DIFFERENCES = 5
-_DAMAGED = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
+DAMAGED = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
 """What reading somebody else's JSON as ours can raise."""
 
 
@@ -62,13 +66,15 @@ def verify(folder: ReportFolder, today: date) -> Verification:
     statements = [contradicted(REPORT, trouble) for trouble in folder.troubles]
     try:
         text = folder.text(MERGED)
-        record, finished = json_report.parse_record(text)
+        record, finished = json_reading.parse_record(text)
         document: dict[str, Any] = json.loads(text)
-    except (StorageTrouble, *_DAMAGED) as error:
+    except (StorageTrouble, *DAMAGED) as error:
         fault = str(error) if isinstance(error, StorageTrouble) else f"{MERGED} is no report or is damaged: {error}."
         return Verification(statements=(*statements, contradicted(REPORT, fault)))
     results, unread = _results(folder, record)
-    report = Report(record=record, results=tuple(results.values()), finished=finished)
+    entries, notes = HistoryFile(folder.root).read() if FILE in folder.files else ((), ())
+    earlier = shown(before(entries, run=record.run_id, started=record.started))
+    report = Report(record=record, results=tuple(results.values()), finished=finished, history=earlier)
     statements += [*unread, *_checksum(text), *_files(folder, document, report), *_policy(record)]
     for result in report.results:
         statements += judged_again(result)
@@ -77,6 +83,7 @@ def verify(folder: ReportFolder, today: date) -> Verification:
     if not unread:
         statements += [verdict_again(report, str(document.get("verdict")))]
         statements += _guarded(lambda: waivers_today(report, today))
+        statements += _guarded(lambda: history_told(entries, notes, report))
         statements += _rendered_again(folder, report)
     statements += _rederived(folder, report)
     statements += [left_open(REPORT, f"{name} was passed over; it is no part of this report.") for name in folder.aside]
@@ -90,10 +97,10 @@ def _results(folder: ReportFolder, record: RunRecord) -> tuple[dict[str, StageRe
     for name in record.stages:
         path = _result_file(name)
         try:
-            result = json_report.read_stage(folder.text(path))
+            result = json_reading.read_stage(folder.text(path))
         except StorageTrouble as trouble:
             unread.append(contradicted(name, str(trouble)))
-        except _DAMAGED as error:
+        except DAMAGED as error:
             unread.append(contradicted(name, f"{path} is damaged: {error}."))
         else:
             if result.name != name or name in results:
@@ -104,7 +111,7 @@ def _results(folder: ReportFolder, record: RunRecord) -> tuple[dict[str, StageRe
 
 def _checksum(text: str) -> tuple[Statement, ...]:
     try:
-        told, derived = json_report.checksum(text)
+        told, derived = json_reading.checksum(text)
     except ValueError as error:
         return (contradicted(REPORT, f"{MERGED} was changed: {error}."),)
     if told != derived:
@@ -120,7 +127,8 @@ def _files(folder: ReportFolder, document: Mapping[str, Any], report: Report) ->
     if set(digests) != set(report.record.stages):
         yield contradicted(REPORT, f"{MERGED} does not name the digest of each of its stages' results.")
     named = {_result_file(name): str(digest) for name, digest in digests.items()}
-    yield from compared_files({**named_files(report.results), **named}, folder.files, FORMATS)
+    made = [file for file in folder.files if any(item.claims(file) for item in FORMATS.values())]
+    yield from compared_files({**named_files(report.results), **named}, folder.files, [*made, FILE])
 
 
 def _policy(record: RunRecord) -> tuple[Statement, ...]:
@@ -128,7 +136,7 @@ def _policy(record: RunRecord) -> tuple[Statement, ...]:
     try:
         derived = digest_of(policy)
         masked = MASK in json.dumps(policy)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         return (contradicted("policy", f"The policy is no JSON that a run could have written: {error}."),)
     if masked:
         return (left_open("policy", "A value of the policy is masked, so its digest rests on the report's own word."),)
@@ -144,31 +152,39 @@ def _policy(record: RunRecord) -> tuple[Statement, ...]:
 
 def _rendered_again(folder: ReportFolder, report: Report) -> Iterator[Statement]:
     """The merged report in every format, made again from the stages' own results and compared byte for byte."""
-    made_by = report.record.generator
-    for file, render in FORMATS.items():
+    for name, made in FORMATS.items():
         try:
-            again = render(report)
-            found = folder.text(file) if again or file in folder.files else ""
-        except StorageTrouble as trouble:
-            yield contradicted(REPORT, str(trouble))
-        except _DAMAGED as error:
-            yield contradicted(REPORT, f"{file} can't be made again from the stages' results: {error}.")
-        else:
-            if again == found:
-                text = "there is none, as must be" if not again else "byte for byte what the stages' results amount to"
-                yield confirmed(REPORT, f"{file} is {text}." if again else f"Of {file} {text}.")
-            elif made_by != release():
-                yield left_open(REPORT, f"{file} was made by {made_by!r} and can't be made again by {release()!r}.")
-            else:
-                where = "; ".join(_differences(found, again)) if file == MERGED else "it differs"
-                yield contradicted(REPORT, f"{file} is not what the stages' results amount to: {where}.")
+            again = made.files(report)
+        except DAMAGED as error:
+            yield contradicted(REPORT, f"The format {name} can't be made again from the stages' results: {error}.")
+            continue
+        there = [file for file in folder.files if made.claims(file)]
+        for file in sorted({*again, *there}):
+            yield _compared(folder, file, again.get(file, ""), report.record.generator)
+        if not again and not there:
+            yield confirmed(REPORT, f"Of {', '.join(made.places)} there is none, as must be.")
+
+
+def _compared(folder: ReportFolder, file: str, again: str, made_by: str) -> Statement:
+    try:
+        found = folder.text(file)
+        if again == found:
+            return confirmed(REPORT, f"{file} is byte for byte what the stages' results amount to.")
+        where = "; ".join(_differences(found, again)) if file == MERGED else "it differs"
+    except StorageTrouble as trouble:
+        return contradicted(REPORT, str(trouble))
+    except DAMAGED as error:
+        return contradicted(REPORT, f"{file} can't be read: {error}.")
+    if made_by != release():
+        return left_open(REPORT, f"{file} was made by {made_by!r} and can't be made again by {release()!r}.")
+    return contradicted(REPORT, f"{file} is not what the stages' results amount to: {where}.")
 
 
 def _differences(found: str, again: str) -> list[str]:
     """The first places in which two JSON texts differ, in words."""
     places = [place for place in _unlike(json.loads(found), json.loads(again), "") if place[0] != "checksum"]
-    shown = [f"{where} is {told}, and follows as {derived}" for where, told, derived in places[:_MOST_DIFFERENCES]]
-    return shown or ["it differs in its white space or in the order of its keys"]
+    sentences = [f"{where} is {told}, and follows as {derived}" for where, told, derived in places[:_MOST_DIFFERENCES]]
+    return sentences or ["it differs in its white space or in the order of its keys"]
 
 
 def _unlike(told: Any, derived: Any, where: str) -> Iterator[tuple[str, str, str]]:
@@ -191,7 +207,7 @@ def _rederived(folder: ReportFolder, report: Report) -> Iterator[Statement]:
     """Each stage that ran, from its raw outputs and the recorded policy."""
     try:
         settings = settings_of(report.record.policy)
-    except (PipelineError, *_DAMAGED) as error:
+    except (PipelineError, *DAMAGED) as error:
         yield left_open("policy", f"No stage could be derived from its raw outputs again. {error}")
         return
     for result in report.results:
@@ -214,7 +230,7 @@ def _stage(folder: ReportFolder, record: RunRecord, result: StageResult, setting
         raw = {a.path.removeprefix(start): folder.text(a.path) for a in result.artifacts if a.path.startswith(start)}
         kept = Kept(result=result, raw=raw, settings=settings, record=record)
         return compared(result, DERIVATIONS[result.name](kept))
-    except (PipelineError, *_DAMAGED) as error:
+    except (PipelineError, *DAMAGED) as error:
         fault = str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}."
         text = f"The raw outputs of {result.name} could not be read again. {fault}"
         # A mask may have taken a JSON text apart, and nothing else.
@@ -240,7 +256,7 @@ def _texts(folder: ReportFolder, result: StageResult) -> Iterator[str]:
 def _guarded(derive: Callable[[], Iterable[Statement]]) -> tuple[Statement, ...]:
     try:
         return tuple(derive())
-    except _DAMAGED as error:
+    except DAMAGED as error:
         return (contradicted(REPORT, f"What it says of its waivers or its times can't be read: {error}."),)
 
 

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.console import safe
+from pipeline.console_plain import tell
 from pipeline.core.run_record import RunRecord
+from pipeline.core.safe_text import json_document
 from pipeline.core.stage import Status
 from pipeline.core.verdict import EXIT_CODES
 from pipeline.core.verification import UNSIGNED, Answer, Statement, conclusion, confirmed, left_open, standing
@@ -63,14 +64,14 @@ def _demanded(record: RunRecord) -> dict[str, Any]:
 
 
 def _print_lines(statements: tuple[Statement, ...], verdict: Status, code: int) -> None:
-    """What speaks against the report last, where a reader of a terminal looks first."""
+    """What speaks against the report last, where a reader of a terminal looks first; the texts are the report's."""
     del code
     order = list(Answer)
     width = max(len(answer) for answer in Answer)
     for statement in sorted(statements, key=lambda s: order.index(s.answer)):
-        _say(f"{statement.answer:<{width}}  {statement.about}: {statement.text}")
-    _say(UNSIGNED)
-    _say(conclusion(statements, verdict))
+        tell(sys.stdout, f"{statement.answer:<{width}}  {statement.about}: {statement.text}")
+    tell(sys.stdout, UNSIGNED)
+    tell(sys.stdout, conclusion(statements, verdict))
 
 
 def _print_json(statements: tuple[Statement, ...], verdict: Status, code: int) -> None:
@@ -81,11 +82,4 @@ def _print_json(statements: tuple[Statement, ...], verdict: Status, code: int) -
         "limits": UNSIGNED,
         "statements": [asdict(statement) for statement in statements],
     }
-    sys.stdout.write(json.dumps(document, indent=2) + "\n")
-
-
-def _say(text: str) -> None:
-    """One line; its text comes from the report, so nothing in it may steer a terminal or a CI system."""
-    shown = safe(text)
-    encoding = sys.stdout.encoding or "ascii"
-    sys.stdout.write(shown.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    sys.stdout.write(json_document(json.dumps(document, indent=2)) + "\n")

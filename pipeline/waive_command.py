@@ -9,7 +9,6 @@ from typing import TextIO
 
 import msgspec
 
-from pipeline.console import MOST_FINDINGS
 from pipeline.core.evidence import listed
 from pipeline.core.finding import Finding
 from pipeline.core.waiver import FILE, Waiver
@@ -20,6 +19,7 @@ from pipeline.waivers import decoded, parsed, rules_of
 from pipeline.workplace import Workplace
 
 USUAL_DAYS = 90
+MOST_FINDINGS = 5
 DECLINED = 1
 
 

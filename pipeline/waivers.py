@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+from pipeline.core.finding_tools import FINDING_TOOLS
 from pipeline.core.snapshot import Kind, Snapshot
 from pipeline.core.waiver import FILE, Waiver
 from pipeline.core.waiver_file import Rules, parse_waivers
 from pipeline.errors import ConfigurationError
 from pipeline.settings import Settings
-
-FINDING_TOOLS: Mapping[str, tuple[str, ...]] = {
-    "lint": ("pipeline", "pylint", "ruff"),
-    "scan": ("bandit", "pipeline"),
-    "secrets": ("detect-secrets", "pipeline"),
-    "audit": ("pip-audit", "pipeline"),
-    "test": ("pipeline", "pytest"),
-    "smoke": ("container log", "pytest"),
-}
-"""The tools whose findings each of our stages reports in an ordinary run; the others have gates only.
-
-``pipeline`` is what we find ourselves, in the configuration.
-"""
 
 
 def read_waivers(root: Path, snapshot: Snapshot, settings: Settings, today: date) -> tuple[Waiver, ...]:

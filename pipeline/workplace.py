@@ -10,10 +10,10 @@ import hashlib
 import os
 import platform
 import traceback
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from pipeline.against import POLICY, chosen
@@ -32,7 +32,8 @@ from pipeline.execution.store import ResultStore
 from pipeline.live import FOLDER, STAGE
 from pipeline.opened import Opened
 from pipeline.release import release
-from pipeline.reporters import json_report
+from pipeline.reporters import json_reading, json_report
+from pipeline.reporters.annotations import annotation_commands
 from pipeline.settings import STAGE_NAMES
 from pipeline.settings_loading import load, policy, policy_digest
 from pipeline.stages.context import Context, Ports
@@ -68,7 +69,9 @@ class Workplace:
         self.scratch = own / "tmp"
         self._own = own
         self.redact = SecretRedactor(environ)
-        self.console = console or standard(self.redact)
+        for variables in (self.settings.test.environment, self.settings.smoke.environment):
+            self.redact.variables(variables)
+        self.console = console or standard(self.redact, environ)
         self.processes = LocalProcesses(environ, self.console)
         self.checkout = Checkout(root, LocalProcesses(environ))
         self.lock = RunLock(own / "state" / "run.lock", run_id)
@@ -76,7 +79,7 @@ class Workplace:
             reports,
             self.state,
             encode=json_report.render_stage,
-            decode=json_report.parse_stage,
+            decode=json_reading.parse_stage,
         )
 
     @cached_property
@@ -145,6 +148,7 @@ class Workplace:
             tree=tree,
             scratch=scratch,
             raw=self.store.stage_folder(stage) / "raw",
+            keeper=partial(self.store.keep, stage),
             state=self.state,
             ports=self.ports,
             results=results,
@@ -205,18 +209,24 @@ class Workplace:
 
     def keep_traceback(self, stage: str, error: Exception) -> None:
         """Keep the trace of a defect among the stage's raw files, for a report to the maintainers."""
-        path = self.store.stage_folder(stage) / "raw" / "traceback.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
         text = "".join(traceback.format_exception(error))
-        path.write_text(self.redact(text.replace(str(self.root), ".")), encoding="utf-8", errors="backslashreplace")
+        self.store.keep(stage, "traceback.txt", self.redact(text.replace(str(self.root), ".")))
 
-    def show_verdict(self, report: Report) -> None:
-        """The last lines of a run."""
-        folder = os.path.relpath(self.store.reports, Path.cwd())
-        self.console.verdict(report, folder)
+    def show_begun(self, stage: str) -> None:
+        """Say that a stage begins."""
+        before = self.store.previous(stage)
+        self.console.begin(stage, before.duration_s if before is not None else 0.0)
+
+    def show_verdict(self, report: Report, planned: Collection[str]) -> None:
+        """The last lines of a process that was to run the ``planned`` stages; GitHub gets its annotations of them."""
+        self.console.annotate(annotation_commands(report, planned))
+        page = self.store.reports / "index.html"
+        place = page if page.exists() else self.store.reports / "pipeline.json"
+        self.console.verdict(report, (os.path.relpath(place, Path.cwd()),))
 
     def close(self) -> None:
         """Give the lock back, and whatever was opened."""
+        self.console.close()
         self._opened.close()
         self.lock.release()
 

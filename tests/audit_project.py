@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,6 +13,7 @@ from pipeline.core.containers import Ownership
 from pipeline.core.ports import Environments, Outcome, ProcessRunner, Request, ToolEnvironment
 from pipeline.core.snapshot import Entry, Kind, Snapshot
 from pipeline.execution.osv_server import served
+from pipeline.execution.report_files import write_below
 from pipeline.settings import Audit, Settings
 from pipeline.stages.context import Context, Ports
 from pipeline.testing import FixedClock, ScriptedRunner, SilentProgress, outcome
@@ -80,6 +82,7 @@ def audit_context(
         tree=folder / "tree",
         scratch=folder / "scratch",
         raw=folder / "raw",
+        keeper=partial(write_below, folder / "raw"),
         state=folder / "state",
         ports=Ports(
             processes=processes,

@@ -12,6 +12,8 @@ from hypothesis import settings
 settings.register_profile("any machine", deadline=None, print_blob=True)
 settings.load_profile("any machine")
 
+SHAPING = ("PIPELINE_", "GITHUB_", "GITLAB_", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--full`` runs the long doses too."""
@@ -29,10 +31,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No ``PIPELINE_…`` or CI variable of the caller changes a test's outcome, and no test changes the caller's."""
+    """No setting, CI system or terminal of the caller changes a test's outcome, and no test changes the caller's."""
     before = _environment()
     for name in before:
-        if name.startswith(("PIPELINE_", "GITHUB_")) and name != "PIPELINE_SELFTEST_ADVISORIES":
+        if name.startswith(SHAPING) and name != "PIPELINE_SELFTEST_ADVISORIES":
             monkeypatch.delenv(name)
     yield
     monkeypatch.undo()

@@ -13,7 +13,7 @@ from pipeline.core.finding import Severity, State
 from pipeline.core.gate import counted_again
 from pipeline.core.run_record import Report, RunRecord
 from pipeline.core.stage import Artifact, StageResult, Status
-from pipeline.reporters import FORMATS, json_report
+from pipeline.reporters import FORMATS, json_reading, json_report
 
 
 class Forgery:
@@ -21,8 +21,8 @@ class Forgery:
 
     def __init__(self, reports: Path) -> None:
         self.reports = reports
-        self.record, self._finished = json_report.parse_record(self._text("pipeline.json"))
-        self.results = {name: json_report.read_stage(self._text(_path(name))) for name in self.record.stages}
+        self.record, self._finished = json_reading.parse_record(self._text("pipeline.json"))
+        self.results = {name: json_reading.read_stage(self._text(_path(name))) for name in self.record.stages}
 
     def result(self, stage: str, **changes: Any) -> None:
         """Another value in a stage's result."""
@@ -63,9 +63,12 @@ class Forgery:
             self.results[name] = self._with_digests(result)
             (self.reports / _path(name)).write_text(json_report.render_stage(self.results[name]), encoding="utf-8")
         report = Report(record=self.record, results=tuple(self.results.values()), finished=self._finished)
-        for file, render in FORMATS.items():
-            text = render(report)
-            if text:
+        for made in FORMATS.values():
+            for glob in made.globs:
+                for path in self.reports.glob(glob):
+                    path.unlink()
+            for file, text in made.files(report).items():
+                (self.reports / file).parent.mkdir(exist_ok=True)
                 (self.reports / file).write_text(text, encoding="utf-8")
         return self.reports
 

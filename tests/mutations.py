@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from pipeline.core.history import FILE
 from pipeline.core.verification import is_contradicted
 from pipeline.errors import ConfigurationError
 from pipeline.execution.report_folder import read_folder
@@ -27,8 +28,8 @@ class Mutable:
 
     @property
     def files(self) -> list[Path]:
-        """What can be changed."""
-        return list(self._kept)
+        """What can be changed. The history is in no digest, since every run adds to it; only its plots tell."""
+        return [path for path in self._kept if path.name != FILE]
 
     def some(self, chance: Random, name: str = "*") -> Path:
         """One of the files of that name."""

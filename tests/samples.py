@@ -6,43 +6,24 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from pipeline.core.component import Component, ComponentKind
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.finding import Confidence, Finding, Severity, State
 from pipeline.core.gate import Gate
 from pipeline.core.run_record import Report, RunRecord
 from pipeline.core.stage import Artifact, Examination, NotChecked, StageResult, Status, Suppression, Tool
 from pipeline.core.verdict import conclude
+from tests.hostile import PAYLOADS
 
-# What somebody may plant in a file name or a source line in the hope that a report carries it on.
-HOSTILE = (
-    "]]>",
-    "<script>alert(1)</script>",
-    "&amp;&",
-    "\"'>",
-    "::error::planted",
-    "##[error]planted",
-    "##vso[task.complete]x",
-    "\x00\x1b[2J\x07",
-    "\r\n::set-output name=x::y",
-    "\ud800",
-    "\udcff",
-    "\ufffe",
-    "\x85\u2028\u202e",
-    "| a | `b` | [c](d) |",
-    "![x](http://e)",
-    "x" * 3000,
-    "# h1\n- item",
-    "ümläut 🐍",
-    " ",
-    "a\tb",
-)
+HOSTILE = PAYLOADS
+"""What somebody may plant in a file name or a source line in the hope that a report carries it on."""
 
 TEXT = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=20), st.text(st.characters(), max_size=6))
 WORDS = TEXT.filter(bool)
 NUMBERS = st.one_of(
     st.none(), st.booleans(), st.integers(-(2**40), 2**40), st.floats(allow_nan=False, allow_infinity=False), TEXT
 )
-FINDINGS = st.builds(
+_FINDINGS = st.builds(
     Finding,
     rule=WORDS,
     tool=WORDS,
@@ -61,6 +42,36 @@ FINDINGS = st.builds(
     state=st.sampled_from(list(State)),
     counted=st.booleans(),
     id=st.sampled_from(["", "0123"]),
+    owner=TEXT,
+    exploited=st.sampled_from(["", "2024-02-29"]),
+    cvss=st.one_of(st.none(), st.floats(0, 10)),
+    epss=st.one_of(st.none(), st.floats(0, 1)),
+)
+FINDINGS = st.one_of(
+    _FINDINGS,
+    st.builds(
+        lambda finding, lines, first: replace(finding, context=tuple(lines), context_start=first),
+        _FINDINGS,
+        st.lists(TEXT, min_size=1, max_size=7),
+        st.integers(1, 5000),
+    ),
+)
+VALUES = st.recursive(
+    NUMBERS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=6
+)
+COMPONENTS = st.builds(
+    Component,
+    kind=st.sampled_from(list(ComponentKind)),
+    name=WORDS,
+    version=TEXT,
+    purl=TEXT,
+    licences=st.lists(TEXT, max_size=2).map(tuple),
+    licence_names=st.lists(TEXT, max_size=2).map(tuple),
+    hashes=st.lists(TEXT, max_size=2).map(tuple),
+    supplier=TEXT,
+    source=TEXT,
+    place=TEXT,
+    marker=TEXT,
 )
 GATES = st.builds(Gate, what=TEXT, allowed=TEXT, found=TEXT, passed=st.booleans())
 EVIDENCE = st.builds(
@@ -103,6 +114,8 @@ def results(draw: st.DrawFn, name: str = "lint") -> StageResult:
         duration_s=draw(st.integers(0, 10_000_000)) / 1000,
         cached=draw(st.booleans()),
         command=draw(TEXT),
+        details=draw(st.dictionaries(TEXT, VALUES, max_size=2)),
+        components=tuple(draw(st.lists(COMPONENTS, max_size=2))),
     )
 
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pipeline.execution.environments import UvEnvironments
 from pipeline.execution.files import sha256_of
 from pipeline.execution.processes import LocalProcesses
 from pipeline.execution.redaction import SecretRedactor
+from pipeline.execution.report_files import write_below
 from pipeline.settings import Settings
 from pipeline.stages.context import Context, Ports
 from pipeline.testing import FixedClock, ScriptedRunner, SilentProgress
@@ -108,6 +110,7 @@ def make_context(
         tree=tree,
         scratch=folder / "scratch",
         raw=folder / "raw",
+        keeper=partial(write_below, folder / "raw"),
         state=folder / "state",
         ports=Ports(**ports),
         results={},

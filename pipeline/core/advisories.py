@@ -15,7 +15,7 @@ from packaging.version import Version
 from pipeline.core.finding import Severity
 from pipeline.core.osv import Record
 from pipeline.core.version_order import pep440
-from pipeline.core.vulnerability_rating import severity_of
+from pipeline.core.vulnerability_rating import score_of, severity_of
 
 T = TypeVar("T")
 
@@ -24,7 +24,8 @@ T = TypeVar("T")
 class Vulnerability:
     """One vulnerability of a package, whatever it is called.
 
-    ``id`` is the name that pip-audit would prefer; ``fixed`` are the fixed versions, lowest first.
+    ``id`` is the name that pip-audit would prefer; ``fixed`` are the fixed versions, lowest first; ``cvss`` is the
+    worst base score that a record gives it.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Vulnerability:
     text: str = ""
     fixed: tuple[str, ...] = ()
     cwe: tuple[int, ...] = ()
+    cvss: float | None = None
 
     @property
     def ids(self) -> frozenset[str]:
@@ -145,4 +147,5 @@ def _joined(records: list[Record], name: str) -> Vulnerability:
         text=next((text for text in texts if text), ""),
         fixed=tuple(str(version) for version in fixed),
         cwe=tuple(sorted(numbers)),
+        cvss=score_of(records, name),
     )

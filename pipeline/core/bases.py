@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipeline.core.containers import ContainerEngine
@@ -19,7 +19,8 @@ class BaseSet:
     """The two bases that belong together, both present in the engine.
 
     ``arguments`` maps build arguments to image ids; ``packages`` are the runtime's, as ``name version``; ``python`` is
-    its Python, like ``3.13``; ``lock_digest`` (SHA-256, hexadecimal) names the content of both.
+    its Python, like ``3.13``; ``lock_digest`` (SHA-256, hexadecimal) names the content of both; ``archives`` maps a
+    package to the SHA-256 of its archive.
     """
 
     arguments: Mapping[str, str]
@@ -28,6 +29,7 @@ class BaseSet:
     release: str
     architecture: str
     lock_digest: str
+    archives: Mapping[str, str] = field(default_factory=dict)
 
 
 class BaseImages(Protocol):

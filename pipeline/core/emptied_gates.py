@@ -54,7 +54,7 @@ def with_configuration(examination: Examination, findings: Sequence[Finding]) ->
         return examination
     every = (*with_fingerprints(findings), *examination.findings)
     gates = list(examination.gates)
-    if not any(gate.of_findings for gate in gates):
+    if not any(gate.of_findings and not gate.of_severity for gate in gates):
         gates.append(findings_gate((), what="findings", fail_on=Severity.LOW))
     counted = tuple(counted_again(gate, every) if gate.of_findings else gate for gate in gates)
     notes = tuple(f"Configuration that empties this gate counts as a finding: {f.message}" for f in findings)

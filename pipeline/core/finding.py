@@ -23,8 +23,8 @@ class Severity(StrEnum):
     UNKNOWN = "unknown"
 
     def reaches(self, threshold: Severity) -> bool:
-        """Whether a gate at ``threshold`` counts this severity; unknown reaches every threshold."""
-        return self is Severity.UNKNOWN or _RANK[self] >= _RANK[threshold]
+        """Whether a gate at ``threshold`` counts this severity; unknown reaches every threshold, and is none itself."""
+        return Severity.UNKNOWN in (self, threshold) or _RANK[self] >= _RANK[threshold]
 
     @property
     def rank(self) -> int:
@@ -51,9 +51,9 @@ class Confidence(StrEnum):
     UNKNOWN = "unknown"
 
     def reaches(self, threshold: Confidence) -> bool:
-        """Whether a gate at ``threshold`` counts this confidence; unknown reaches every threshold."""
+        """Whether a gate at ``threshold`` counts this confidence; unknown reaches every one, and is none itself."""
         order = (Confidence.LOW, Confidence.MEDIUM, Confidence.HIGH)
-        return self is Confidence.UNKNOWN or order.index(self) >= order.index(threshold)
+        return Confidence.UNKNOWN in (self, threshold) or order.index(self) >= order.index(threshold)
 
 
 class State(StrEnum):
@@ -71,6 +71,12 @@ class Finding:
     ``path`` is relative to the snapshot's root with ``/`` between its parts, or empty where a finding has no file;
     ``line`` and ``column`` are 1-based, 0 when unknown. ``counted`` says whether the stage's gate counts it (see
     :func:`weighed`); ``id`` is the fingerprint, filled in by :func:`with_fingerprints`.
+
+    ``owner`` is who answers for the file, by the snapshot's CODEOWNERS. ``context`` are the source lines around the
+    place, the first of which is line ``context_start``. ``sources`` are other tools that report the same, each as
+    ``tool:rule``. Of a vulnerability ``cvss`` is the base score (0 to 10), ``exploited`` the ISO date on which CISA
+    listed it as exploited, ``epss`` the probability (0 to 1) by FIRST that it will be within 30 days; none, empty and
+    none where that is not known.
     """
 
     rule: str
@@ -90,12 +96,23 @@ class Finding:
     state: State = State.NEW
     counted: bool = True
     id: str = ""
+    owner: str = ""
+    context: tuple[str, ...] = ()
+    context_start: int = 0
+    sources: tuple[str, ...] = ()
+    cvss: float | None = None
+    exploited: str = ""
+    epss: float | None = None
 
     def __post_init__(self) -> None:
         if not (self.rule and self.tool and self.message):
             raise ValueError("a finding has a rule, a tool and a message")
         if self.line < 0 or self.column < 0:
             raise ValueError("line and column are 1-based, 0 when unknown")
+        if bool(self.context) != (self.context_start > 0):
+            raise ValueError("source lines around a place have a first one, 1-based, and nothing else has")
+        if not (0 <= (self.epss or 0) <= 1 and 0 <= (self.cvss or 0) <= 10):
+            raise ValueError("a probability lies between 0 and 1, a base score between 0 and 10")
         if self.path.startswith("/") or ".." in self.path.split("/"):
             raise ValueError(f"a finding's path lies below the snapshot's root: {self.path!r}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.core.finding import Finding, Severity, State
@@ -12,8 +12,8 @@ from pipeline.core.finding import Finding, Severity, State
 class Gate:
     """One condition: ``what`` is measured, what is ``allowed``, what was ``found``, and whether that is enough.
 
-    ``of_findings`` marks the gate that counts a stage's findings, so that it can be counted again when their states are
-    known (see :mod:`pipeline.core.disposition`).
+    ``of_findings`` marks a gate that counts a stage's findings, so that it can be counted again when their states are
+    known (see :mod:`pipeline.core.disposition`): those that count, or those ``of_severity``, of which ``most`` may be.
     """
 
     what: str
@@ -21,6 +21,8 @@ class Gate:
     found: str
     passed: bool
     of_findings: bool = False
+    of_severity: str = ""
+    most: int = 0
 
     @property
     def sentence(self) -> str:
@@ -34,10 +36,28 @@ def findings_gate(findings: Sequence[Finding], *, what: str, fail_on: Severity) 
     return counted_again(blank, findings)
 
 
+def severity_gates(findings: Sequence[Finding], *, what: str, most: Mapping[Severity, int]) -> tuple[Gate, ...]:
+    """For each severity with a maximum: no more new findings of just this severity, whether or not they count."""
+    blanks = (
+        Gate(
+            what=f"{what} of severity {severity}",
+            allowed=f"at most {number}",
+            found="0",
+            passed=True,
+            of_findings=True,
+            of_severity=str(severity),
+            most=number,
+        )
+        for severity, number in most.items()
+    )
+    return tuple(counted_again(blank, findings) for blank in blanks)
+
+
 def counted_again(gate: Gate, findings: Sequence[Finding]) -> Gate:
-    """The findings gate for these findings."""
-    counted = sum(f.state is State.NEW and f.counted for f in findings)
-    return replace(gate, found=str(counted), passed=not counted)
+    """The gate that counts findings, for these findings."""
+    new = [finding for finding in findings if finding.state is State.NEW]
+    counted = sum(f.severity == gate.of_severity if gate.of_severity else f.counted for f in new)
+    return replace(gate, found=str(counted), passed=counted <= gate.most)
 
 
 def floor_gate(value: float, floor: float, *, what: str, unit: str = "", digits: int = 2) -> Gate:

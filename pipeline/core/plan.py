@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 from pipeline.core.stage import StageResult, Status
 
+NOT_SELECTED = "This stage was not selected."
+NEVER_RUN = "This stage has not run for this snapshot."
+"""Why a stage has no result that was not wanted: unlike every other reason, neither says anything about the target."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:

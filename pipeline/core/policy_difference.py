@@ -90,6 +90,7 @@ _WAYS: tuple[tuple[str, str], ...] = (
     (r"(.*[._])?timeout_s", _FREE),
     (r"against|name|version|service|python|push\.(registry|repository|ca_file)|canary\.rate", _FREE),
     (r"build\.(dockerfile|image|python|debian_mirror)|(test|smoke)\.environment", _FREE),
+    (r"audit\.(kev|epss)", _FREE),
     (r"smoke\.(port|ready_path|base_url_option|random_keys)", _FREE),
     (r"required", _STAGES),
     (r"sources|(lint|scan|test|smoke)\.paths|test\.coverage|canary\.paths", _SCOPE),

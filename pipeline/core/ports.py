@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ class Request:
     ``env`` is laid over a clean environment made from a short list of inherited variables, so that a stage does not
     depend on what happens to be set; a value of ``None`` takes a variable away. ``undecodable`` says how output that
     is not UTF-8 becomes text: visibly, or with ``surrogateescape`` so that the names of files stay whole (PEP 383).
+    ``so_far`` says how far it has come, like "120 of 285 files" (empty: not known); it is asked while the process runs.
     """
 
     argv: tuple[str, ...]
@@ -25,6 +26,7 @@ class Request:
     stdin: str = ""
     title: str = ""
     undecodable: str = "backslashreplace"
+    so_far: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,10 @@ class Progress(Protocol):
 
     def say(self, text: str) -> None:
         """One line of what is happening now."""
+        ...
+
+    def update(self, text: str) -> None:
+        """How far it has come; said often, and shown in place or only now and then."""
         ...
 
 

@@ -8,7 +8,9 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
+from pipeline.core.duplicates import with_sources
 from pipeline.core.finding import Finding, State
+from pipeline.core.history import HistoryEntry
 from pipeline.core.policy_difference import Difference
 from pipeline.core.stage import StageResult, Status
 from pipeline.core.verdict import verdict
@@ -31,6 +33,7 @@ class RunRecord:
 
     ``generator`` is the release of this package that carried the run out. ``waivers`` are those of the snapshot.
     ``changes`` are those of the policy ``against`` an earlier revision, and ``approval`` is what they are approved by.
+    ``last_green`` is the last run before this one that was a pass, none where none is known.
     """
 
     run_id: str
@@ -51,6 +54,7 @@ class RunRecord:
     against: Against | None = None
     changes: tuple[Difference, ...] = ()
     approval: str = ""
+    last_green: HistoryEntry | None = None
 
     @property
     def day(self) -> date:
@@ -60,11 +64,20 @@ class RunRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A run and the results for its snapshot, in the pipeline's order: the one value that every format is made from."""
+    """A run and the results for its snapshot, in the pipeline's order: the one value that every format is made from.
+
+    ``history`` are the runs before it, oldest first, for plots alone: nothing else may depend on it, since a report
+    must say the same where no history lies beside it.
+    """
 
     record: RunRecord
     results: tuple[StageResult, ...]
     finished: str
+    history: tuple[HistoryEntry, ...] = ()
+
+    def __post_init__(self) -> None:
+        # Here, so that no reporter can forget it: only all results together tell which findings are reported twice.
+        object.__setattr__(self, "results", with_sources(self.results))
 
     @property
     def verdict(self) -> Status:

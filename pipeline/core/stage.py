@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
+from pipeline.core.component import Component
 from pipeline.core.evidence import Evidence
 from pipeline.core.finding import Finding, State
 from pipeline.core.gate import Gate
@@ -62,7 +64,8 @@ class Suppression:
 class Examination:
     """What a stage saw. It does not say pass or fail: :func:`pipeline.core.verdict.conclude` does.
 
-    ``doubts`` are full sentences, each a reason why the stage could not tell.
+    ``doubts`` are full sentences, each a reason why the stage could not tell. ``details`` are further JSON values for
+    people, by name; nothing is decided by them. ``components`` are what the bills of materials list.
     """
 
     evidence: Evidence
@@ -74,13 +77,16 @@ class Examination:
     notes: tuple[str, ...] = ()
     not_checked: tuple[NotChecked, ...] = ()
     suppressions: tuple[Suppression, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    components: tuple[Component, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageResult:
     """What a run says of one stage. Times are ISO 8601 in UTC; ``duration_s`` is in seconds.
 
-    ``doubts`` and ``notes`` are the examination's own, so that status and reasons can be derived again.
+    ``doubts`` and ``notes`` are the examination's own, so that status and reasons can be derived again; so are
+    ``details`` and ``components``.
     """
 
     name: str
@@ -98,6 +104,8 @@ class StageResult:
     suppressions: tuple[Suppression, ...] = ()
     doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    components: tuple[Component, ...] = ()
     started: str = ""
     duration_s: float = 0.0
     cached: bool = False

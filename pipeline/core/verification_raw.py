@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from pipeline.core.evidence import Evidence, listed
 from pipeline.core.finding import Finding
 from pipeline.core.gate import Gate
+from pipeline.core.secret_forms import MASK
 from pipeline.core.stage import Examination, StageResult
 from pipeline.core.verdict import conclude
 from pipeline.core.verification import Statement, confirmed, contradicted, left_open
-from pipeline.core.verification_results import MASK, same_text
+from pipeline.core.verification_results import same_text
 
 _BEGINNING = 40
 """Characters by which a doubt is known again; what follows may quote a log that is no part of the report."""
@@ -50,6 +51,11 @@ def compared(result: StageResult, derived: Rederived) -> tuple[Statement, ...]:
             f"its {name} is said to be {result.metrics.get(name)!r}, and is {seen.metrics[name]!r}"
             for name in derived.metrics
             if result.metrics.get(name) != seen.metrics[name]
+        ),
+        *(
+            f"its details of the {name} are not what they amount to"
+            for name, told in seen.details.items()
+            if result.details.get(name) != told and MASK not in str(result.details.get(name))
         ),
         *(f"it hides a doubt: {doubt}" for doubt in seen.doubts if not _is_told(doubt, result.doubts)),
     ]

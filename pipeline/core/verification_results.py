@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pipeline.core.finding import State
 from pipeline.core.gate import counted_again
 from pipeline.core.run_record import Report, RunRecord
+from pipeline.core.secret_forms import MASK
 from pipeline.core.stage import Examination, StageResult, Status
 from pipeline.core.verdict import conclude
 from pipeline.core.verification import Statement, confirmed, contradicted, is_contradicted, left_open
 
-MASK = "[secret]"
 _IMAGE = "image_id"
 
 

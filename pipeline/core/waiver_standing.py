@@ -5,7 +5,7 @@ Derived from the results alone, so that whoever holds a report can derive it aga
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -107,7 +107,14 @@ def with_waivers(
     elsewhere = [finding for name, result in others.items() if name != stage for finding in result.findings]
     ended = {stage, *(name for name, result in others.items() if _ended(result))}
     unused = [w for w in own if ended.issuperset(w.stages) and not any(map(w.covers, (*findings, *elsewhere)))]
-    return replace(examination, gates=(*examination.gates, _gate(unused)), notes=notes)
+    return replace(examination, gates=(*examination.gates, unused_gate(unused)), notes=notes)
+
+
+def unused_gate(unused: Sequence[Waiver]) -> Gate:
+    """No waiver may be left that hides nothing."""
+    lines = "; ".join(f"{waiver.place}: {waiver.title}" for waiver in unused)
+    found = f"{len(unused)} (remove {lines})" if unused else "0"
+    return check_gate(not unused, what=UNUSED, allowed="0", found=found)
 
 
 def _standing(waiver: Waiver, findings: Iterable[Finding], today: date, *, judged: bool) -> Standing:
@@ -131,12 +138,6 @@ def _state(waiver: Waiver, covered: list[Finding], hidden: tuple[str, ...], *, l
     if any(waiver.ended_by_fix(finding) for finding in covered):
         return WaiverState.FIXED
     return WaiverState.UNUSED if judged and not covered else WaiverState.NOT_JUDGED
-
-
-def _gate(unused: list[Waiver]) -> Gate:
-    lines = "; ".join(f"{waiver.place}: {waiver.title}" for waiver in unused)
-    found = f"{len(unused)} (remove {lines})" if unused else "0"
-    return check_gate(not unused, what=UNUSED, allowed="0", found=found)
 
 
 def _sees_all(examination: Examination) -> bool:

@@ -21,7 +21,7 @@ _TAGS = {"-t", "--tags"}
 _ASSIGNMENT = re.compile(r"\w+=.*", re.S)
 _PUNCTUATION = re.compile(r"[();<>|&]+")
 _SETTING = re.compile(r"\b(?P<name>PIPELINE_[A-Z0-9_]+)\s*[:=]\s*(?P<value>.*?)\s*$")
-_OWN_VARIABLES = {"PIPELINE_RUN"}
+_OWN_VARIABLES = {"PIPELINE_RUN", "PIPELINE_COLOR"}
 # What makes a step's failure, or the step, not count.
 _SOFT = re.compile(
     r"^\s*(?:-\s+)?(?P<what>continue-on-error:\s*true|allow_failure:\s*true|if:\s*(?:\$\{\{\s*)?false\b.*)"

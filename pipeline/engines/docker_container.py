@@ -9,11 +9,11 @@ import docker
 from docker.errors import APIError, NotFound
 
 from pipeline.core.containers import ContainerEnded, ContainerRequest, ContainerState
+from pipeline.core.secret_forms import MASK
 from pipeline.engines.docker_faults import explanation, nothing_to_start, speaking, status_of, tail
 from pipeline.errors import EngineTrouble, TargetFault
 
 LOOPBACK = "127.0.0.1"
-MASK = "[secret]"
 _MEBIBYTE = 1024 * 1024
 _PORT_WAIT_S = 10.0
 _POLL_S = 0.1

@@ -7,12 +7,15 @@ is written last, so a half-made environment of a killed run is never used.
 
 from __future__ import annotations
 
+import base64
+import csv
 import fcntl
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pipeline.core.evidence import listed
 from pipeline.core.lock import REMEDY, parse_lock
 from pipeline.core.ports import Outcome, ProcessRunner, Progress, Request, ToolEnvironment
 from pipeline.errors import ConfigurationError, EnvironmentTrouble, StorageTrouble
@@ -36,6 +39,7 @@ class UvEnvironments:
         self._environ = environ
         self._variables = uv_environment(environ)
         self._interpreter: tuple[Path, str] | None = None
+        self._sound: set[Path] = set()
 
     @property
     def interpreter(self) -> tuple[Path, str]:
@@ -76,13 +80,23 @@ class UvEnvironments:
         return _environment(root, version, {pin.name: pin.version for pin in pins if pin.applies(markers)})
 
     def _complete(self, title: str, root: Path, base: Path, version: str, locks: Sequence[Path]) -> None:
-        """Make the environment unless it is there to the last file."""
+        """Make the environment unless it is there to the last file, each as its package brought it."""
+        if root in self._sound:
+            return
         marker = root / ".complete"
-        if not marker.exists():
+        if not marker.exists() or changed_files(_libraries(root, version)):
             self._progress.say(f"making the {title} environment (Python {version})")
             shutil.rmtree(root, ignore_errors=True)
             self._make(title, root, base, locks)
+            changed = changed_files(_libraries(root, version))
+            if changed:
+                raise EnvironmentTrouble(
+                    f"The {title} environment is not what its packages are: {listed(changed, 3)}",
+                    why="uv keeps unpacked packages in its cache, and somebody has changed them there.",
+                    advice="Empty uv's cache (uv cache clean), then run again.",
+                )
             marker.touch()
+        self._sound.add(root)
 
     def _make(self, title: str, root: Path, base: Path, locks: Sequence[Path]) -> None:
         self._uv(title, "venv", "--quiet", "--no-config", "--python", str(base), str(root))
@@ -158,6 +172,42 @@ def short_version(version: str) -> str:
 
 
 def _environment(root: Path, version: str, packages: dict[str, str]) -> ToolEnvironment:
-    python = root / "bin" / "python"
-    libraries = root / "lib" / f"python{short_version(version)}" / "site-packages"
+    python, libraries = root / "bin" / "python", _libraries(root, version)
     return ToolEnvironment(root=root, python=python, version=version, site_packages=libraries, packages=packages)
+
+
+def _libraries(root: Path, version: str) -> Path:
+    return root / "lib" / f"python{short_version(version)}" / "site-packages"
+
+
+def changed_files(libraries: Path) -> tuple[str, ...]:
+    """The installed files that are not what their packages' own lists (RECORD) say, or are gone; sorted.
+
+    uv verifies an archive when it fetches it and later links its files out of a cache, so a file that is changed in one
+    environment is changed in all. Programs are left out (a package's list is of its libraries' folder), and so is
+    bytecode, which no list names; nor does this withstand somebody who changes the list as well.
+    """
+    return tuple(
+        sorted(
+            name
+            for record in libraries.glob("*.dist-info/RECORD")
+            for name, recorded in _recorded(record)
+            if _digest(libraries / name) != recorded
+        )
+    )
+
+
+def _recorded(record: Path) -> Iterator[tuple[str, str]]:
+    with record.open(encoding="utf-8", newline="") as file:
+        for row in csv.reader(file):
+            if len(row) > 1 and row[1].startswith("sha256=") and not row[0].startswith("../"):
+                yield row[0], row[1].removeprefix("sha256=")
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 as a RECORD writes it (the wheel format, PEP 427); empty where there is no such file."""
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode("ascii")

@@ -36,7 +36,7 @@ INHERITED = (
 """What a stage's process gets of the caller's environment; the rest stays out, so that a run does not depend on it."""
 
 _GRACE_S = 5.0
-_BEAT_S = 10.0
+_BEAT_S = 1.0
 _PR_SET_PDEATHSIG = 1
 # Loaded before any fork: a child between fork and exec must not take the loader's lock, and all that it does there
 # (preexec_fn, of which pylint warns as W1509) is one system call. R1732 (use "with") is for processes without a group.
@@ -44,7 +44,7 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class LocalProcesses:
-    """The ProcessRunner of this machine. ``progress`` hears of a process that takes long."""
+    """The ProcessRunner of this machine. ``progress`` hears what a process with a title is and how far it has come."""
 
     def __init__(self, environ: Mapping[str, str], progress: Progress | None = None) -> None:
         self._inherited = {name: environ[name] for name in INHERITED if name in environ}
@@ -86,16 +86,17 @@ class LocalProcesses:
         return {name: value for name, value in merged.items() if value is not None}
 
     def _wait(self, process: subprocess.Popen[bytes], request: Request, started: float) -> bool:
-        """Whether it ended within its time; says now and then that it is still at work."""
+        """Whether it ended within its time; says again and again that it is at work."""
         while True:
+            if self._progress is not None and request.title:
+                so_far = request.so_far() if request.so_far is not None else ""
+                self._progress.update(f"{request.title}: {so_far}" if so_far else request.title)
             left = request.timeout_s - (time.monotonic() - started)
             if left <= 0:
                 return False
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=min(left, _BEAT_S))
                 return True
-            if self._progress is not None and request.title:
-                self._progress.say(f"{request.title}: {time.monotonic() - started:.0f} s so far")
 
 
 def stop_group(process: subprocess.Popen[bytes]) -> None:

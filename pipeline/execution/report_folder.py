@@ -51,16 +51,25 @@ class ReportFolder:
         digest = self.files.get(path)
         if digest is None:
             raise StorageTrouble(f"{path} is missing.")
-        with _opened(self.root / path) as file:
-            content = file.read(LARGEST_TEXT + 1)
-        if len(content) > LARGEST_TEXT:
-            raise StorageTrouble(f"{path} is larger than {LARGEST_TEXT >> 20} MiB and was not read.")
+        content = _content(self.root / path, path)
         if hashlib.sha256(content).hexdigest() != digest:
             raise StorageTrouble(f"{path} was changed while it was read.")
-        try:
-            return content.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise StorageTrouble(f"{path} is damaged: byte {error.start} is not UTF-8.") from None
+        return _decoded(content, path)
+
+
+def text_in(root: Path, name: str) -> str:
+    """The one file ``name`` that lies directly in ``root``, as text; nothing else in there is looked at.
+
+    Raises:
+        FileNotFoundError: there is none.
+        StorageTrouble: it is no ordinary file, is too large, can't be read, or is not UTF-8.
+    """
+    try:
+        return _decoded(_content(root / name, name), name)
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(name) from None
+    except OSError as error:
+        raise StorageTrouble(f"{name} can't be read: {error.strerror or error}.") from error
 
 
 def read_folder(root: Path, aside: frozenset[str] = frozenset()) -> ReportFolder:
@@ -130,6 +139,23 @@ def _hash(root: Path, path: str, files: dict[str, str], troubles: list[str]) -> 
         troubles.append(f"{path} can't be read: {error.strerror or error}.")
         return
     files[path] = digest.hexdigest()
+
+
+def _content(path: Path, name: str) -> bytes:
+    with _opened(path) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise StorageTrouble(f"{name} is no ordinary file and was not read.")
+        content = file.read(LARGEST_TEXT + 1)
+    if len(content) > LARGEST_TEXT:
+        raise StorageTrouble(f"{name} is larger than {LARGEST_TEXT >> 20} MiB and was not read.")
+    return content
+
+
+def _decoded(content: bytes, name: str) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise StorageTrouble(f"{name} is damaged: byte {error.start} is not UTF-8.") from None
 
 
 def _opened(path: Path) -> BinaryIO:

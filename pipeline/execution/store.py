@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -14,6 +15,7 @@ from pipeline.core.run_record import RunRecord
 from pipeline.core.stage import Artifact, StageResult, Status
 from pipeline.errors import StorageTrouble
 from pipeline.execution.files import sha256_of, write_atomically
+from pipeline.execution.report_files import cleared, emptied, made_room, removed, write_below
 
 
 class ResultStore:
@@ -46,28 +48,30 @@ class ResultStore:
         Raises:
             StorageTrouble: it can't be made, or what an earlier run left there can't be removed.
         """
-        raw = self.stage_folder(name) / "raw"
-        try:
-            if raw.is_symlink() or raw.is_file():
-                raw.unlink()
-            elif raw.exists():
-                shutil.rmtree(raw)
-            raw.mkdir(parents=True)
-        except OSError as error:
-            raise StorageTrouble(
-                f"The folder for the raw outputs of {name} could not be emptied: {error.strerror or error}.",
-                advice=f"Remove {raw} or make it writable, then run again.",
-            ) from error
-        return raw
+        return emptied(self.reports, f"stages/{name}/raw")
+
+    def keep(self, name: str, file: str, text: str) -> Path:
+        """Put one of the stage's raw outputs in its place; its secrets have been masked.
+
+        Raises:
+            ValueError: it would lie outside of the stage's folder.
+            StorageTrouble: it can't be written.
+        """
+        return write_below(self.reports, f"stages/{name}/raw/{file}", text)
 
     def write(self, result: StageResult) -> StageResult:
         """Put the result in its place, with the digests of every raw file; a result that ran is also remembered."""
         ran = result.status is not Status.NOT_RUN
         complete = replace(result, artifacts=self._artifacts(result.name) if ran else ())
-        write_atomically(self.stage_folder(result.name) / "result.json", self._encode(complete))
-        if complete.evidence is not None and not complete.cached:
-            write_atomically(self._state / "previous" / f"{result.name}.json", self._encode(complete))
+        write_below(self.reports, f"stages/{result.name}/result.json", self._encode(complete))
+        if not complete.cached:
+            self.remember(complete)
         return complete
+
+    def remember(self, result: StageResult) -> None:
+        """Keep a result that ran to its end, for runs that may use it again or compare with it."""
+        if result.evidence is not None:
+            write_atomically(self._state / "previous" / f"{result.name}.json", self._encode(result))
 
     def read(self, name: str) -> StageResult | None:
         """The stage's result, or none when there is none that can be read."""
@@ -86,31 +90,39 @@ class ResultStore:
         found = {name: self.read(name) for name in names}
         return {name: result for name, result in found.items() if result is not None and result.snapshot == snapshot}
 
-    def put(self, name: str, text: str) -> None:
-        """Put a report of the whole run in its place; one that has nothing to say is no file.
+    def put(self, files: Mapping[str, str], globs: Iterable[str]) -> None:
+        """Put one format's reports of the whole run in their places, by their paths relative to the reports folder.
+
+        Whatever else lies at the places that ``globs`` name is of an earlier run and is removed.
 
         Raises:
-            StorageTrouble: it can't be written, or what an earlier run said can't be removed.
+            StorageTrouble: one can't be written, or what an earlier run left can't be removed.
         """
-        path = self.reports / name
-        if text:
-            write_atomically(path, text)
-            return
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise StorageTrouble(f"{name} could not be removed: {error.strerror or error}.") from error
+        patterns = tuple(globs)
+        for name in (*files, *(f"{PurePosixPath(pattern).parent / 'any'}" for pattern in patterns)):
+            made_room(self.reports, name)
+        for pattern in patterns:
+            place = self.reports / pattern
+            for path in sorted(place.parent.iterdir()) if place.parent.is_dir() else ():
+                if fnmatchcase(path.name, place.name) and path.relative_to(self.reports).as_posix() not in files:
+                    _remove(path)
+        for name, text in files.items():
+            # The disk is waited for at each file that is written, and after a stage most are what they were before.
+            if not _holds(self.reports / name, text):
+                write_below(self.reports, name, text)
 
     def clear(self, stages: tuple[str, ...], ran: frozenset[str]) -> None:
         """Remove raw outputs of ``stages`` that did not run, and folders of stages that there are no more.
 
         ``ran`` are those that did. What can't be removed stays, and ``pipeline verify`` names it.
         """
-        for folder in (self.reports / "stages").iterdir():
-            if folder.name not in stages:
-                shutil.rmtree(folder, ignore_errors=True)
-            elif folder.name not in ran:
-                shutil.rmtree(folder / "raw", ignore_errors=True)
+        cleared(self.reports, "stages", stages)
+        for name in set(stages) - ran:
+            removed(self.reports, f"stages/{name}/raw")
+
+    def forget(self, name: str) -> None:
+        """Remove all that an earlier run left of a stage, as far as that is possible."""
+        removed(self.reports, f"stages/{name}")
 
     def write_record(self, record: RunRecord) -> None:
         """Remember what the current run is about."""
@@ -139,3 +151,20 @@ class ResultStore:
             for path in sorted(raw.rglob("*"))
             if path.is_file() and not path.is_symlink()
         )
+
+
+def _holds(path: Path, text: str) -> bool:
+    """Whether an ordinary file holds exactly this text."""
+    content = text.encode("utf-8", "backslashreplace")
+    try:
+        status = path.lstat()
+        return stat.S_ISREG(status.st_mode) and status.st_size == len(content) and path.read_bytes() == content
+    except OSError:
+        return False
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        raise StorageTrouble(f"{path.name} could not be removed: {error.strerror or error}.") from error

@@ -16,19 +16,30 @@ from dataclasses import dataclass
 from typing import IO, BinaryIO
 
 from pipeline.errors import EngineTrouble
+from pipeline.images.packages import (
+    DebianPackage,
+    PythonPackage,
+    debian_packages,
+    is_dpkg_record,
+    is_python_record,
+    python_package,
+)
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 _CHUNK = 1024 * 1024
 _SET_ID = 0o6000
-_DIST_INFO = re.compile(r"(?:^|/)(?P<name>[A-Za-z0-9._]+)-(?P<version>[^/-]+)\.dist-info/METADATA$")
-_DPKG = ("var/lib/dpkg/status", "var/lib/dpkg/status.d/")
+_RELEASE = ("usr/lib/os-release", "etc/os-release")
+"""os-release(5): the second is there for older systems, and usually a link to the first."""
+_COPYRIGHT = re.compile(r"usr/share/doc/[^/]+/copyright")
+_LARGEST_KEPT = 16 << 20
+"""Bytes of a file that tells of packages; a larger one was written by no package manager."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFile:
-    """A regular file or a link of an image. ``sha256`` is empty for a link; ``mode`` has the permission and the set-id
-    bits.
+    """A regular file or a link of an image. ``sha256`` is empty for a link, which leads to ``target``; ``mode`` has the
+    permission and the set-id bits. ``content`` is kept of what tells of packages, and of nothing else.
     """
 
     path: str
@@ -38,6 +49,7 @@ class ImageFile:
     size: int
     sha256: str
     content: bytes = b""
+    target: str = ""
 
     @property
     def gains_rights(self) -> bool:
@@ -53,24 +65,47 @@ class ImageContents:
     folders: frozenset[str]
     layer_sizes: tuple[int, ...]
 
+    def python_records(self) -> tuple[PythonPackage, ...]:
+        """The installed distributions, each once, sorted by name and version."""
+        records = (python_package(path, self.text(path)) for path in sorted(self.files) if is_python_record(path))
+        found: dict[tuple[str, str], PythonPackage] = {}
+        for record in records:
+            if record is not None:
+                found.setdefault((record.name, record.version), record)
+        return tuple(found[key] for key in sorted(found))
+
+    def debian_records(self) -> tuple[DebianPackage, ...]:
+        """The Debian packages that the image's own records name, each once, sorted by name and version."""
+        paths = [path for path in sorted(self.files) if is_dpkg_record(path)]
+        found: dict[tuple[str, str, str], DebianPackage] = {}
+        for record in (record for path in paths for record in debian_packages(path, self.text(path))):
+            found.setdefault((record.name, record.version, record.architecture), record)
+        return tuple(found[key] for key in sorted(found))
+
     def python_packages(self) -> tuple[tuple[str, str], ...]:
-        """Name (lower case, ``-`` for ``_`` and ``.``, PEP 503) and version of each installed distribution, sorted."""
-        found = set()
-        for path in self.files:
-            if match := _DIST_INFO.search(path):
-                found.add((re.sub(r"[-_.]+", "-", match["name"]).lower(), match["version"]))
-        return tuple(sorted(found))
+        """Name (as PEP 503 has it) and version of each installed distribution, sorted."""
+        return tuple((record.name, record.version) for record in self.python_records())
 
     def debian_packages(self) -> tuple[tuple[str, str], ...]:
         """Name and version of each Debian package that the image's own records name, sorted."""
-        found = set()
-        for path, file in self.files.items():
-            if path == _DPKG[0] or (path.startswith(_DPKG[1]) and not path.endswith(".md5sums")):
-                for paragraph in file.content.decode("utf-8", "replace").split("\n\n"):
-                    fields = dict(re.findall(r"^(Package|Version|Status):[ \t]*(.*)$", paragraph, re.M))
-                    if {"Package", "Version"} <= fields.keys() and "deinstall" not in fields.get("Status", ""):
-                        found.add((fields["Package"], fields["Version"]))
-        return tuple(sorted(found))
+        return tuple(sorted({(record.name, record.version) for record in self.debian_records()}))
+
+    def release(self) -> Mapping[str, str]:
+        """What os-release(5) tells of the distribution; empty when the image does not say."""
+        text = next((self.text(path) for path in _RELEASE if self.text(path)), "")
+        pairs = (line.partition("=") for line in text.splitlines() if not line.startswith("#"))
+        return {name.strip(): value.strip().strip("\"'") for name, mark, value in pairs if mark}
+
+    def copyright_of(self, package: str) -> str:
+        """A Debian package's copyright file; its folder may be a link to another package's (Debian Policy 12.5)."""
+        link = self.files.get(f"usr/share/doc/{package}")
+        folder = link.target.rpartition("/")[2] if link is not None else package
+        return self.text(f"usr/share/doc/{folder}/copyright")
+
+    def text(self, path: str) -> str:
+        """What a file says that tells of packages; empty when it is not there."""
+        file = self.files.get(path)
+        return file.content.decode("utf-8", "replace") if file is not None else ""
 
 
 def read_contents(stream: BinaryIO) -> ImageContents:
@@ -132,7 +167,15 @@ def _merge(layer: tarfile.TarFile, files: dict[str, ImageFile], folders: set[str
                 content=same.content,
             )
         else:
-            files[path] = ImageFile(path=path, mode=member.mode, uid=member.uid, gid=member.gid, size=0, sha256="")
+            files[path] = ImageFile(
+                path=path,
+                mode=member.mode,
+                uid=member.uid,
+                gid=member.gid,
+                size=0,
+                sha256="",
+                target=member.linkname,
+            )
 
 
 def _file(layer: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> ImageFile:
@@ -140,7 +183,7 @@ def _file(layer: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> ImageFi
     if source is None:
         raise ValueError(f"{path} has no content")
     digest, kept = hashlib.sha256(), bytearray()
-    wanted = path == _DPKG[0] or path.startswith(_DPKG[1])
+    wanted = member.size <= _LARGEST_KEPT and _tells_of_packages(path)
     while piece := source.read(_CHUNK):
         digest.update(piece)
         if wanted:
@@ -154,6 +197,10 @@ def _file(layer: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> ImageFi
         sha256=digest.hexdigest(),
         content=bytes(kept),
     )
+
+
+def _tells_of_packages(path: str) -> bool:
+    return path in _RELEASE or is_dpkg_record(path) or _COPYRIGHT.fullmatch(path) is not None or is_python_record(path)
 
 
 def _clean(name: str) -> str:

@@ -10,26 +10,31 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import fields
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from pipeline.core.evidence import Evidence
-from pipeline.core.finding import Finding
-from pipeline.core.run_record import Report, RunRecord
-from pipeline.core.stage import Metric, StageResult, Status
+from pipeline.core.run_record import Report
+from pipeline.core.safe_text import json_document
+from pipeline.core.stage import StageResult
 from pipeline.core.waiver_standing import Standing
 
 SCHEMA = "pipeline.report/v1"
 STAGE_SCHEMA = "pipeline.stage/v1"
-_NO_CHECKSUM = '"checksum": ""\n}\n'
-_CHECKSUM = re.compile(r'"checksum": "(?P<value>[0-9a-f]{64})"\n\}\n\Z')
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7e]+")
+# Of ASCII, and no mark either.
+_DELETE = "\x7f"
+NO_CHECKSUM = '"checksum": ""\n}\n'
+"""The end of a merged report of which the checksum is taken."""
 
 
 def render(report: Report) -> str:
     """The merged report."""
     record = report.record
+    found = {result.name: _findings(result) for result in report.results}
     document = {
         "schema": SCHEMA,
         "verdict": str(report.verdict),
@@ -52,16 +57,17 @@ def render(report: Report) -> str:
             "changes": [_plain(change) for change in record.changes],
             "approval": record.approval,
         },
-        "stages": [_stage(result) for result in report.results],
-        "findings": [{"stage": result.name, **_finding(f)} for result in report.results for f in result.findings],
+        "last_green": _plain(record.last_green) if record.last_green else None,
+        "stages": [{**_stage(result), "basis": _basis(result)} for result in report.results],
+        "findings": [{"stage": r.name, **finding} for r in report.results for finding in found[r.name]],
         "waivers": [_waiver(standing) for standing in report.waivers],
         "suppressions": [{"stage": r.name, **_plain(item)} for r in report.results for item in r.suppressions],
         "not_checked": [{"stage": r.name, **_plain(item)} for r in report.results for item in r.not_checked],
-        "results": {result.name: digest(render_stage(result)) for result in report.results},
+        "results": {r.name: digest(_stage_text(r, found[r.name])) for r in report.results},
         "checksum": "",
     }
     text = _text(document)
-    return text.replace(_NO_CHECKSUM, f'"checksum": "{digest(text)}"\n}}\n')
+    return text.replace(NO_CHECKSUM, f'"checksum": "{digest(text)}"\n}}\n')
 
 
 def digest(text: str) -> str:
@@ -69,109 +75,44 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def checksum(text: str) -> tuple[str, str]:
-    """The checksum that a merged report holds, and the one of what it says: its text with an empty one in that place.
-
-    Raises:
-        ValueError: it does not end with a checksum.
-    """
-    found = _CHECKSUM.search(text)
-    if found is None:
-        raise ValueError("it does not end with a checksum of itself")
-    return found["value"], digest(text[: found.start()] + _NO_CHECKSUM)
-
-
-def parse_record(text: str) -> tuple[RunRecord, str]:
-    """What a merged report says of its run, and when that was finished.
-
-    Raises:
-        ValueError: it is no JSON, no report of this schema, or a value has the wrong type.
-    """
-    try:
-        document = _document(text, SCHEMA)
-        known = {item.name for item in fields(RunRecord)}
-        values = {name: value for name, value in document.items() if name in known}
-        values |= {
-            "run_id": document["run"],
-            "stages": [stage["name"] for stage in document["stages"]],
-            "policy_digest": document["policy"]["digest"],
-            "policy": document["policy"]["effective"],
-            **{name: value for name, value in document["policy"].items() if name in known},
-        }
-        return msgspec.convert(values, RunRecord), msgspec.convert(document["finished"], str)
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"it is not whole ({type(error).__name__}: {error})") from error
-
-
 def render_stage(result: StageResult) -> str:
-    """One stage's ``result.json``: as in the merged report, with its own findings and lists under ``details``."""
+    """One stage's ``result.json``: as in the merged report, with its own findings and lists under ``details``, and what
+    the merged report calls ``details`` as ``values`` among them.
+    """
+    return _stage_text(result, _findings(result))
+
+
+def _stage_text(result: StageResult, findings: list[dict[str, Any]]) -> str:
     document = {
         "schema": STAGE_SCHEMA,
         **_stage(result),
         "snapshot": result.snapshot,
         "policy": result.policy,
         "details": {
-            "findings": [_finding(finding) for finding in result.findings],
+            # Which other stages report the same is not this one's to say, and it stays as it is when they change.
+            "findings": [{**finding, "sources": []} for finding in findings],
             "suppressions": [_plain(item) for item in result.suppressions],
             "not_checked": [_plain(item) for item in result.not_checked],
             "expected": sorted(result.evidence.expected) if result.evidence else [],
             "checked": sorted(result.evidence.checked) if result.evidence else [],
             "doubts": list(result.doubts),
             "notes": list(result.notes),
+            "values": _finite(result.details),
         },
     }
     return _text(document)
 
 
-def parse_stage(text: str) -> StageResult | None:
-    """Read a ``result.json`` back; none when it is not one of this version, or its evidence carries no such green."""
-    try:
-        result = read_stage(text)
-    except ValueError:
-        # Somebody else's file, or a damaged one, in our place: no result, and a missing result is never green.
-        return None
-    return result if _is_carried(result) else None
-
-
-def read_stage(text: str) -> StageResult:
-    """What a ``result.json`` says, whether or not its status follows from it.
-
-    Raises:
-        ValueError: it is no JSON, no result of this schema, or a value has the wrong type.
-    """
-    try:
-        document = _document(text, STAGE_SCHEMA)
-        details = document.pop("details")
-        shown = document["evidence"]
-        if shown is not None:
-            document["evidence"] = {
-                "unit": shown["unit"],
-                "expected": details["expected"],
-                "checked": details["checked"],
-                "controls": shown["control"]["samples"] if shown["control"] else [],
-                "nothing_expected": shown.get("nothing_expected", ""),
-            }
-        document.update({name: details[name] for name in ("findings", "suppressions", "not_checked")})
-        document.update({name: details.get(name, []) for name in ("doubts", "notes")})
-        known = {item.name for item in fields(StageResult)}
-        return msgspec.convert({k: v for k, v in document.items() if k in known}, StageResult)
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"it is not whole ({type(error).__name__}: {error})") from error
-
-
-def _document(text: str, schema: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(text)
-    if document["schema"] != schema:
-        raise ValueError(f"its schema is {document['schema']!r} and not {schema!r}")
-    return document
-
-
-def _is_carried(result: StageResult) -> bool:
-    """Whether a green that was read is one that the same file's evidence and gates carry."""
-    if result.status is not Status.PASS:
-        return True
-    doubted = result.evidence is None or result.evidence.doubts or result.doubts
-    return not doubted and all(gate.passed for gate in result.gates)
+def _basis(result: StageResult) -> dict[str, Any]:
+    """What the status rests on by name, so that a report can be made again from the merged one alone."""
+    evidence = result.evidence
+    return {
+        "expected": sorted(evidence.expected) if evidence else [],
+        # What of it was checked follows from what is missing.
+        "beyond": sorted(evidence.checked - evidence.expected) if evidence else [],
+        "doubts": list(result.doubts),
+        "notes": list(result.notes),
+    }
 
 
 def _stage(result: StageResult) -> dict[str, Any]:
@@ -182,18 +123,24 @@ def _stage(result: StageResult) -> dict[str, Any]:
         "gates": [_plain(gate) for gate in result.gates],
         "tools": [_plain(tool) for tool in result.tools],
         "evidence": _evidence(result.evidence),
-        "metrics": {name: _number(value) for name, value in result.metrics.items()},
+        "metrics": _finite(result.metrics),
         "findings": result.counts(),
         "artifacts": [_plain(artifact) for artifact in result.artifacts],
         "started": result.started,
         "duration_s": round(result.duration_s, 3),
         "cached": result.cached,
         "command": result.command,
+        "details": _finite(result.details),
+        "components": [_plain(component) for component in result.components],
     }
 
 
-def _number(value: Metric) -> Metric:
+def _finite(value: Any) -> Any:
     """JSON has no infinity and no "not a number"; they are shown as text."""
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -216,8 +163,8 @@ def _waiver(standing: Standing) -> dict[str, Any]:
     return {**_plain(standing.waiver), **about, "note": standing.sentence}
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
-    return _plain(finding)
+def _findings(result: StageResult) -> list[dict[str, Any]]:
+    return [_plain(finding) for finding in result.findings]
 
 
 def _plain(value: Any) -> dict[str, Any]:
@@ -226,5 +173,21 @@ def _plain(value: Any) -> dict[str, Any]:
 
 
 def _text(document: dict[str, Any]) -> str:
-    # Escaped to ASCII: lone surrogates from file names stay valid JSON, and no terminal is told anything by a report.
-    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    """Escaped to ASCII: lone surrogates from file names stay valid JSON, and neither a terminal nor a CI system that it
+    is printed to is told anything by a report.
+    """
+    try:
+        # Ten times as fast as the standard library, which indents in Python.
+        text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    except UnicodeEncodeError:
+        # It knows no lone surrogates.
+        text = json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False)
+    if not text.isascii() or _DELETE in text:
+        text = _BEYOND_ASCII.sub(lambda match: _escaped(match.group()), text)
+    return json_document(text + "\n")
+
+
+@lru_cache(maxsize=4096)
+def _escaped(text: str) -> str:
+    """Kept, since the same letters and words come again and again."""
+    return json.dumps(text)[1:-1]

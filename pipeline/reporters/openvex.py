@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import Any
-from urllib.parse import quote
 
 from packaging.utils import canonicalize_name
 
+from pipeline.core.component import ComponentKind, package_url
 from pipeline.core.finding import Finding
 from pipeline.core.run_record import Report
+from pipeline.core.safe_text import json_document
 from pipeline.core.waiver_standing import Standing
 
 CONTEXT = "https://openvex.dev/ns/v0.2.0"
@@ -30,7 +31,7 @@ def render(report: Report) -> str:
     statements: dict[tuple[str, str], dict[str, Any]] = {}
     for result in report.results:
         for finding in result.findings:
-            standing = report.waived_by(finding) if finding.package and finding.version else None
+            standing = report.waived_by(finding) if finding.package.strip() and finding.version.strip() else None
             if standing is not None:
                 # Two locks may pin the same release.
                 statements.setdefault((finding.rule, purl(finding)), _statement(finding, standing))
@@ -45,14 +46,12 @@ def render(report: Report) -> str:
         "statements": [statements[key] for key in sorted(statements)],
     }
     name = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
-    return json.dumps({**document, "@id": f"{_NAMESPACE}{name}"}, indent=2, sort_keys=True) + "\n"
+    return json_document(json.dumps({**document, "@id": f"{_NAMESPACE}{name}"}, indent=2, sort_keys=True) + "\n")
 
 
 def purl(finding: Finding) -> str:
-    """The package URL of what the finding is about (ECMA-427, type ``pypi``)."""
-    parts = (canonicalize_name(finding.package), finding.version)
-    name, version = (quote(part, safe="", errors="backslashreplace") for part in parts)
-    return f"pkg:pypi/{name}@{version}"
+    """The package URL of what the finding is about: the one that the bills of materials give it."""
+    return package_url(ComponentKind.PYTHON, canonicalize_name(finding.package), finding.version)
 
 
 def _statement(finding: Finding, standing: Standing) -> dict[str, Any]:

@@ -1,27 +1,38 @@
-"""``summary.md``: the run in a table, for a job summary or a comment on a merge request."""
+"""``summary.md``: the run in a table and short lists, for a job summary or a comment on a merge request.
+
+Bounded whatever the number of findings, stages or waivers: each list says how many more there are, and the whole stays
+below the 1 MiB at which GitHub drops a summary without a word.
+"""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from pipeline.core.finding import State
-from pipeline.core.policy_difference import Effect
+from pipeline.core.change import change_since_last_green
+from pipeline.core.finding import Finding, State
+from pipeline.core.links import link_of
+from pipeline.core.policy_difference import Difference, Effect
 from pipeline.core.run_record import Report
+from pipeline.core.safe_text import for_markdown as text
+from pipeline.core.safe_text import markdown_link
 from pipeline.core.stage import StageResult, Status
-from pipeline.core.waiver_standing import WaiverState
+from pipeline.core.waiver_standing import Standing, WaiverState
 
-MOST_FINDINGS = 20
-MOST_REASON = 300
+_Item = TypeVar("_Item")
+MOST_LISTED = 20
+MOST_STAGES = 50
+MOST_BYTES = 1_000_000
+"""A little below GitHub's MiB for a step, and exactly GitLab's limit for a comment."""
 _SYMBOLS = {Status.PASS: "✅", Status.FAIL: "❌", Status.INCONCLUSIVE: "⚠️", Status.NOT_RUN: "⏸️"}
 _EFFECTS = {Effect.LOOSENS: "⚠️", Effect.TIGHTENS: "✅", Effect.NEUTRAL: "•"}
-# Everything that Markdown or HTML gives a meaning to; the text comes from the code under review.
-_SPECIAL = re.compile(r"[\\`*_{}\[\]()<>#+\-.!|~&$@:]")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_ELSEWHERE = "in pipeline\\.json"
+_CUT = f"\n\nThis is not all: the rest is {_ELSEWHERE}\\.\n"
 
 
 def render(report: Report) -> str:
-    """The report as Markdown; bounded, whatever the number of findings."""
+    """The report as Markdown."""
     record = report.record
     lines = [
         f"## {_SYMBOLS[report.verdict]} Pipeline: {report.verdict}",
@@ -30,43 +41,29 @@ def render(report: Report) -> str:
         f"snapshot {text(record.snapshot[:12])}, {text(record.started)}.",
         "",
         *_changes(report),
-        "| stage | status | checked | seconds | why |",
-        "|---|---|---|---|---|",
-        *(_row(result, required=result.name in record.required) for result in report.results),
-        "",
+        *_since(report),
+        *_stages(report),
+        *_findings(report),
+        *_waived(report),
+        *_suppressed(report),
+        *_not_checked(report),
     ]
-    everything = [(result.name, finding) for result in report.results for finding in result.findings]
-    counted = [
-        (stage, finding) for stage, finding in everything if finding.counted and finding.state is not State.WAIVED
-    ]
-    if counted:
-        counted.sort(key=lambda pair: pair[1].state is State.EXISTING)
-        lines += ["### Findings", ""]
-        for stage, finding in counted[:MOST_FINDINGS]:
-            what = f"{text(finding.rule)} {text(finding.place)}: {text(finding.message)}"
-            known = " (existing)" if finding.state is State.EXISTING else ""
-            lines.append(f"- **{finding.severity}**{known} {text(stage)} {what}")
-        if len(counted) > MOST_FINDINGS:
-            lines.append(f"- and {len(counted) - MOST_FINDINGS} more in pipeline\\.json")
-        lines.append("")
-    lines += _waived(report)
-    lines += _suppressed(report)
-    left_out = [(result.name, item) for result in report.results for item in result.not_checked]
-    if left_out:
-        lines += ["### Not checked", ""]
-        shown = left_out[:MOST_FINDINGS]
-        lines += [f"- {text(stage)}, {text(item.what)}: {text(item.reason)}" for stage, item in shown]
-        if len(left_out) > MOST_FINDINGS:
-            lines.append(f"- and {len(left_out) - MOST_FINDINGS} more")
-        lines.append("")
-    return "\n".join(lines)
+    return _bounded("\n".join(lines))
 
 
-def _suppressed(report: Report) -> list[str]:
-    """How many suppressions of each kind the sources hold; where each is stands in pipeline.json."""
-    counts = Counter((result.name, item.kind) for result in report.results for item in result.suppressions)
-    lines = [f"- {text(stage)}, {text(kind)}: {number}" for (stage, kind), number in counts.items()]
-    return ["### Suppressed in the sources", "", *lines, ""] if lines else []
+def _bounded(whole: str) -> str:
+    """Whole lines of it, as many as fit."""
+    if len(whole.encode()) <= MOST_BYTES:
+        return whole
+    kept = whole.encode()[: MOST_BYTES - len(_CUT.encode())].decode("utf-8", "ignore")
+    return kept.rpartition("\n")[0] + _CUT
+
+
+def _listed(items: Sequence[_Item], line: Callable[[_Item], str], what: str = "") -> list[str]:
+    """A line for each of the first items, and how many more there are."""
+    left = len(items) - MOST_LISTED
+    more = [f"- and {left} more{what} {_ELSEWHERE}"] if left > 0 else []
+    return [*(f"- {line(item)}" for item in items[:MOST_LISTED]), *more]
 
 
 def _changes(report: Report) -> list[str]:
@@ -74,33 +71,30 @@ def _changes(report: Report) -> list[str]:
     against = report.record.against
     if against is None:
         return []
-    changes = report.record.changes
-    lines = [
-        f"- {_EFFECTS[change.effect]} {change.effect}{', approved' if change.approved else ''}: {text(change.sentence)}"
-        for change in changes[:MOST_FINDINGS]
-    ]
-    if len(changes) > MOST_FINDINGS:
-        lines.append(f"- and {len(changes) - MOST_FINDINGS} more in pipeline\\.json")
+    lines = _listed(report.record.changes, _policy_change)
     where = f"{text(against.revision)} {text(against.commit[:12])}".strip()
     return [f"### Policy against {where}", "", *(lines or ["No changes."]), ""]
 
 
-def _waived(report: Report) -> list[str]:
-    """Every waived finding with its waiver's reason, owner and days left; then the waivers that need attention."""
-    everything = (finding for result in report.results for finding in result.findings)
-    findings = [(finding, by) for finding in everything if (by := report.waived_by(finding)) is not None]
-    lines = [
-        f"- **{finding.severity}** {text(finding.tool)} {text(finding.rule)} {text(finding.place)}: "
-        f"{text(standing.waiver.reason)} ({text(standing.waiver.owner)}, {standing.days_left} days left)"
-        for finding, standing in findings[:MOST_FINDINGS]
-    ]
-    if len(findings) > MOST_FINDINGS:
-        lines.append(f"- and {len(findings) - MOST_FINDINGS} more in pipeline\\.json")
-    due = [s for s in report.waivers if s.state is not WaiverState.USED or s.ends_soon]
-    lines += [f"- {_SYMBOLS[Status.INCONCLUSIVE]} {text(standing.sentence)}" for standing in due[:MOST_FINDINGS]]
-    if len(due) > MOST_FINDINGS:
-        lines.append(f"- and {len(due) - MOST_FINDINGS} more waivers to look after in pipeline\\.json")
-    return ["### Waived", "", *lines, ""] if lines else []
+def _policy_change(change: Difference) -> str:
+    approved = ", approved" if change.approved else ""
+    return f"{_EFFECTS[change.effect]} {change.effect}{approved}: {text(change.sentence)}"
+
+
+def _since(report: Report) -> list[str]:
+    change = change_since_last_green(report)
+    if change is None:
+        return []
+    when = f"{text(change.since.started)}, commit {text(change.since.commit[:12])}"
+    return [f"### Since the last green run ({when})", "", *_listed(change.sentences, text), ""]
+
+
+def _stages(report: Report) -> list[str]:
+    shown = report.results[:MOST_STAGES]
+    rows = [_row(result, required=result.name in report.record.required) for result in shown]
+    head = ["| stage | status | checked | seconds | why |", "|---|---|---|---|---|"]
+    left = len(report.results) - len(shown)
+    return [*head, *rows, "", *([f"and {left} more {_ELSEWHERE}", ""] if left else [])]
 
 
 def _row(result: StageResult, *, required: bool) -> str:
@@ -114,8 +108,55 @@ def _row(result: StageResult, *, required: bool) -> str:
     return f"| {name} | {status} | {checked} | {result.duration_s:.1f} | {why} |"
 
 
-def text(untrusted: str, longest: int = MOST_REASON) -> str:
-    """Text that Markdown shows as it is, on one line, cut to ``longest`` characters."""
-    one_line = _CONTROL.sub(" ", untrusted)
-    cut = one_line if len(one_line) <= longest else one_line[: longest - 1] + "…"
-    return _SPECIAL.sub(lambda match: "\\" + match.group(), cut).encode("utf-8", "replace").decode("utf-8")
+def _findings(report: Report) -> list[str]:
+    """Those that count, new ones first and the worst of them first, and the numbers of the others."""
+    everything = [(result.name, finding) for result in report.results for finding in result.findings]
+    shown = [(stage, f) for stage, f in everything if f.counted and f.state is not State.WAIVED]
+    shown.sort(key=lambda pair: (pair[1].state is State.EXISTING, -pair[1].severity.rank))
+    below = sum(not finding.counted and finding.state is not State.WAIVED for _, finding in everything)
+    lines = _listed(shown, _finding)
+    if below:
+        lines.append(f"- {below} below the gate {_ELSEWHERE}")
+    return ["### Findings", "", *lines, ""] if lines else []
+
+
+def _finding(pair: tuple[str, Finding]) -> str:
+    stage, finding = pair
+    known = " (existing)" if finding.state is State.EXISTING else ""
+    told = f"{markdown_link(finding.rule, link_of(finding))} {text(finding.place)}: {text(finding.message)}"
+    fix = f" Fixed in {text(finding.fix)}\\." if finding.package and finding.fix else ""
+    exploited = f" **Exploited since {text(finding.exploited)}\\.**" if finding.exploited else ""
+    owner = f" Owner: {text(finding.owner)}\\." if finding.owner else ""
+    return f"**{finding.severity}**{known} {text(stage)} {told}{exploited}{fix}{owner}"
+
+
+def _waived(report: Report) -> list[str]:
+    """Every waived finding with its waiver's reason, owner and days left; then the waivers that need attention."""
+    everything = (finding for result in report.results for finding in result.findings)
+    findings = [(finding, by) for finding in everything if (by := report.waived_by(finding)) is not None]
+    due = [s for s in report.waivers if s.state is not WaiverState.USED or s.ends_soon]
+    lines = [*_listed(findings, _waived_finding), *_listed(due, _due, " waivers to look after")]
+    return ["### Waived", "", *lines, ""] if lines else []
+
+
+def _waived_finding(pair: tuple[Finding, Standing]) -> str:
+    finding, standing = pair
+    what = f"**{finding.severity}** {text(finding.tool)} {text(finding.rule)} {text(finding.place)}"
+    return f"{what}: {text(standing.waiver.reason)} ({text(standing.waiver.owner)}, {standing.days_left} days left)"
+
+
+def _due(standing: Standing) -> str:
+    return f"{_SYMBOLS[Status.INCONCLUSIVE]} {text(standing.sentence)}"
+
+
+def _suppressed(report: Report) -> list[str]:
+    """How many suppressions of each kind the sources hold; where each is stands in pipeline.json."""
+    counts = Counter((result.name, item.kind) for result in report.results for item in result.suppressions)
+    lines = _listed(tuple(counts), lambda pair: f"{text(pair[0])}, {text(pair[1])}: {counts[pair]}")
+    return ["### Suppressed in the sources", "", *lines, ""] if lines else []
+
+
+def _not_checked(report: Report) -> list[str]:
+    left_out = [(result.name, item) for result in report.results for item in result.not_checked]
+    lines = _listed(left_out, lambda pair: f"{text(pair[0])}, {text(pair[1].what)}: {text(pair[1].reason)}")
+    return ["### Not checked", "", *lines, ""] if lines else []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.core.advisories import AdvisorySource
 from pipeline.core.evidence import Control, Evidence
+from pipeline.core.exploitation import NOTHING_KNOWN, Exploitation
 from pipeline.core.gate import Gate
 from pipeline.core.lock import REMEDY, Pin, parse_lock
 from pipeline.core.ports import Request, ToolEnvironment
@@ -18,7 +19,9 @@ from pipeline.core.stage import Examination, StageResult
 from pipeline.errors import ConfigurationError, CouldNotTell
 from pipeline.settings import Settings
 from pipeline.stages.audit_assessment import UNIT, Observed, assess, units
+from pipeline.stages.components import locked
 from pipeline.stages.context import Context
+from pipeline.stages.exploitation_files import check_there, read_files, still_those
 from pipeline.stages.lock_currency import lock_gate, read_text
 from pipeline.stages.restraints import nothing_to_check, with_expectation
 from pipeline.tools import cyclonedx, pip_audit
@@ -56,10 +59,13 @@ class AuditStage:
                 f"audit.advisories names {audit.advisories!r}, and there is no such file.",
                 advice="Give the path of an OSV export zip of PyPI, or none to ask the online service.",
             )
+        check_there(audit)
 
     def still_holds(self, context: Context, result: StageResult) -> bool:
         """Whether the advisories are still those of the result; online ones for as long as results are reused."""
         advisories = context.settings.audit.advisories
+        if not still_those(context.settings.audit, result.metrics):
+            return False
         if not advisories:
             return "advisories_sha256" not in result.metrics
         try:
@@ -71,7 +77,8 @@ class AuditStage:
 
     def run(self, context: Context) -> Examination:
         """Hold the lock against its requirements, look up all that it pins, and a planted package."""
-        pins = parse_lock(read_text(context, context.settings.audit.lock), context.settings.audit.lock)
+        lock = context.settings.audit.lock
+        pins = parse_lock(read_text(context, lock), lock)
         current, not_checked = lock_gate(context, pins)
         if not pins:
             examined = nothing_to_check(context, "audit", UNIT, left_out=not_checked)
@@ -84,8 +91,14 @@ class AuditStage:
                 raise
             # That the lock is not current is certain, whatever else could not be told.
             evidence = Evidence.of(UNIT, expected=units(pins), checked=())
-            return Examination(evidence=evidence, gates=(current,), doubts=(str(trouble),), not_checked=not_checked)
-        examined = replace(examined, not_checked=(*examined.not_checked, *not_checked))
+            return Examination(
+                evidence=evidence,
+                gates=(current,),
+                doubts=(str(trouble),),
+                not_checked=not_checked,
+                components=locked(pins, lock),
+            )
+        examined = replace(examined, not_checked=(*examined.not_checked, *not_checked), components=locked(pins, lock))
         return context.with_tools(with_expectation(context, "audit", examined), tools, "pip-audit", "cyclonedx-bom")
 
 
@@ -96,14 +109,24 @@ def _look_up_all(context: Context, tools: ToolEnvironment, pins: tuple[Pin, ...]
         answered = source.answered if source else None
         control, trouble = _control(desk, source)
         faults = source.faults if source else ()
+    exploitation, refused = _exploitation(context)
     observed = Observed(
         output=output,
         controls=(control,),
         index=source.index if source else None,
         answered=answered,
-        doubts=(*doubts, *trouble, *faults, *_bill_of_materials(context, tools, pins)),
+        exploitation=exploitation,
+        doubts=(*doubts, *trouble, *faults, *refused, *_bill_of_materials(context, tools, pins)),
     )
     return assess(context.settings.audit, pins, observed, current, context.ports.clock.now())
+
+
+def _exploitation(context: Context) -> tuple[Exploitation, tuple[str, ...]]:
+    """What the named files say, or nothing and why: a vulnerability that was found stays found without them."""
+    try:
+        return read_files(context.settings.audit), ()
+    except CouldNotTell as trouble:
+        return NOTHING_KNOWN, (str(trouble),)
 
 
 @contextmanager

@@ -10,12 +10,14 @@ from packaging.version import Version
 
 from pipeline.core.advisories import AdvisoryIndex, Vulnerability, preferred, same
 from pipeline.core.evidence import Control, Evidence, listed
+from pipeline.core.exploitation import NOTHING_KNOWN, Exploitation
 from pipeline.core.finding import Confidence, Finding, weighed
-from pipeline.core.gate import Gate, findings_gate
+from pipeline.core.gate import Gate, findings_gate, severity_gates
 from pipeline.core.lock import Pin
 from pipeline.core.stage import Examination, Metric, NotChecked
 from pipeline.core.version_order import pep440
 from pipeline.settings import Audit
+from pipeline.stages.exploitation_files import metrics_of
 from pipeline.tools.pip_audit import OFFLINE_ADVICE, Output, Reported, unit
 
 UNIT = "locked packages"
@@ -27,13 +29,14 @@ _LONGEST_TEXT = 300
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """What the tools gave. ``index`` and ``answered`` are none when the online service was asked; ``doubts`` are
-    troubles that left a part of the work undone.
+    troubles that left a part of the work undone. ``exploitation`` is what files tell besides.
     """
 
     output: Output
     controls: tuple[Control, ...]
     index: AdvisoryIndex | None = None
     answered: frozenset[str] | None = None
+    exploitation: Exploitation = NOTHING_KNOWN
     doubts: tuple[str, ...] = ()
 
 
@@ -47,7 +50,7 @@ def assess(settings: Audit, pins: tuple[Pin, ...], observed: Observed, current: 
     output = observed.output
     expected = units(pins)
     checked = output.audited if observed.answered is None else output.audited & observed.answered
-    findings = weighed(_findings(settings.lock, pins, output.found, observed.index), fail_on=settings.fail_on)
+    findings = weighed(_findings(settings.lock, pins, observed), fail_on=settings.fail_on)
     index, age = observed.index, _age_days(observed.index, now)
     surplus = sorted(output.audited - expected)
     unexpected = (
@@ -57,17 +60,22 @@ def assess(settings: Audit, pins: tuple[Pin, ...], observed: Observed, current: 
         "packages": len(expected),
         "vulnerabilities": len(findings),
         "advisories": "online service",
+        **metrics_of(observed.exploitation),
     }
-    notes: tuple[str, ...] = ()
+    notes = _exploited(observed.exploitation, findings)
     if index is not None:
         metrics |= {
             "advisories": "OSV export", "advisories_sha256": index.sha256, "advisories_date": index.newest.isoformat(),
             "advisories_records": index.count, "advisories_age_days": round(age, 2),
         }  # fmt: skip
-        notes = _notes(settings, index, age)
+        notes = (*_notes(settings, index, age), *notes)
     return Examination(
         evidence=Evidence.of(UNIT, expected=expected, checked=checked, controls=observed.controls),
-        gates=(current, findings_gate(findings, what="known vulnerabilities", fail_on=settings.fail_on)),
+        gates=(
+            current,
+            findings_gate(findings, what="known vulnerabilities", fail_on=settings.fail_on),
+            *severity_gates(findings, what="known vulnerabilities", most=settings.maxima),
+        ),
         findings=findings,
         metrics=metrics,
         doubts=(*observed.doubts, *_skipped(output), *unexpected, *_lost(observed), *_freshness(settings, index, age)),
@@ -76,18 +84,16 @@ def assess(settings: Audit, pins: tuple[Pin, ...], observed: Observed, current: 
     )
 
 
-def _findings(
-    lock: str, pins: tuple[Pin, ...], found: tuple[Reported, ...], index: AdvisoryIndex | None
-) -> list[Finding]:
+def _findings(lock: str, pins: tuple[Pin, ...], observed: Observed) -> list[Finding]:
     """One finding for each vulnerability of each package, whatever it is called."""
     lines = {unit(pin.name, pin.version): pin.line for pin in reversed(pins)}
-    findings = []
+    found, index, findings = observed.output.found, observed.index, []
     for subject in sorted({report.unit for report in found}):
         reports = [report for report in found if report.unit == subject]
         known = index.vulnerabilities(reports[0].package, reports[0].version) if index else ()
         for group in same(reports, lambda report: report.vulnerability.ids):
             told = _together([report.vulnerability for report in group], known)
-            findings.append(_finding(lock, lines.get(subject, 0), group[0], told))
+            findings.append(_finding(lock, lines.get(subject, 0), group[0], told, observed.exploitation))
     return findings
 
 
@@ -105,10 +111,11 @@ def _together(told: list[Vulnerability], known: tuple[Vulnerability, ...]) -> Vu
         text=next((v.text for v in every if v.text), ""),
         fixed=tuple(sorted({text for v in every for text in v.fixed})),
         cwe=tuple(sorted({number for v in every for number in v.cwe})),
+        cvss=max((v.cvss for v in every if v.cvss is not None), default=None),
     )
 
 
-def _finding(lock: str, line: int, report: Reported, told: Vulnerability) -> Finding:
+def _finding(lock: str, line: int, report: Reported, told: Vulnerability, known: Exploitation) -> Finding:
     at = Version(report.version)
     fixes = sorted(version for version in map(pep440, told.fixed) if version is not None and version > at)
     text = " ".join(told.text.split())
@@ -127,7 +134,29 @@ def _finding(lock: str, line: int, report: Reported, told: Vulnerability) -> Fin
         cwe=told.cwe,
         aliases=told.aliases,
         fix=", ".join(str(version) for version in fixes),
+        cvss=told.cvss,
+        exploited=known.exploited(told.ids),
+        epss=known.probability(told.ids),
     )
+
+
+def _exploited(known: Exploitation, findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """What the files were that tell it, and what they tell."""
+    notes = []
+    if known.catalogue is not None:
+        listed_there = sum(bool(finding.exploited) for finding in findings)
+        notes.append(
+            f"{listed_there} of {len(findings)} vulnerabilities are in CISA's catalogue of exploited ones, of "
+            f"{known.catalogue.released} with {len(known.catalogue.added)} entries "
+            f"(sha256 {known.catalogue.sha256[:12]}…)."
+        )
+    if known.scores is not None:
+        scored = sum(finding.epss is not None for finding in findings)
+        notes.append(
+            f"{scored} of {len(findings)} vulnerabilities have a score by EPSS, of {known.scores.day} with "
+            f"{len(known.scores.probability)} scores (sha256 {known.scores.sha256[:12]}…)."
+        )
+    return tuple(notes)
 
 
 def _skipped(output: Output) -> tuple[str, ...]:

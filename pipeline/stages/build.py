@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline.core.bases import BUILDER_ARGUMENT, RUNTIME_ARGUMENT, BaseSet
 from pipeline.core.containers import BuildFault, BuildRequest, ContainerEngine, Image
 from pipeline.core.evidence import Evidence
+from pipeline.core.image_details import described
 from pipeline.core.lock import Pin, parse_lock
 from pipeline.core.snapshot import Entry, Snapshot
 from pipeline.core.stage import Examination, Metric, NotChecked, StageResult, Tool
@@ -17,6 +18,7 @@ from pipeline.errors import ConfigurationError, EngineTrouble
 from pipeline.images.contents import ImageContents, read_contents
 from pipeline.settings import Settings
 from pipeline.stages.build_context import IGNORE_FILE, admitted, write_context
+from pipeline.stages.components import installed
 from pipeline.stages.context import Context
 from pipeline.stages.image_checks import content_gates, controls, image_gates
 from pipeline.stages.image_parts import Found, Parts, find, project_parts
@@ -24,6 +26,10 @@ from pipeline.stages.wheelhouse import Target, ensure_wheels
 
 _NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
 _DIGITS = 12
+_NO_RECORDS = NotChecked(
+    what="the operating system's packages in the image",
+    reason="The image has no records of Debian's package manager, so its bill of materials does not list them.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,7 @@ class BuildStage:
             parts=_parts(context, entries, tuple(pin for pin in pins if pin.applies(target.markers)), bases),
             bases=bases,
             tag=image_tag(context),
+            wheels=tuple(wheels.values()),
         )
         keep(context, built)
         tool = Tool(name=engine.name, version=engine.version)
@@ -92,7 +99,7 @@ class BuildStage:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
     """An image, what is in it, what should be, and what it was built on; ``bases`` is none where the recipe names its
-    own.
+    own; ``wheels`` are what it was given to install.
     """
 
     image: Image
@@ -100,6 +107,7 @@ class Built:
     parts: Parts
     bases: BaseSet | None
     tag: str
+    wheels: tuple[Path, ...] = ()
 
     @property
     def base(self) -> str:
@@ -138,7 +146,16 @@ def assess(built: Built, tool: Tool, *, max_size_mb: float | None) -> Examinatio
             f"Image {image.id}, {image.size_bytes / 1e6:.1f} MB in {metrics['layers']} layers.",
             f"Its base is {built.base} with {len(debian)} Debian packages{lock}: {_sentence(debian)}.",
         ),
-        not_checked=_not_checked(found, bases),
+        not_checked=_not_checked(found, bases, debian),
+        components=installed(built.contents, built.wheels, bases.archives if bases else {}),
+        details=described(
+            image,
+            tag=built.tag,
+            base=built.base,
+            base_lock=bases.lock_digest if bases else "",
+            debian_packages=len(debian),
+            python_packages=len(built.contents.python_packages()),
+        ),
     )
 
 
@@ -234,8 +251,8 @@ def _contents(context: Context, engine: ContainerEngine, image: Image) -> ImageC
 
 def keep(context: Context, built: Built) -> None:
     """Keep the image's configuration and the lists of its packages."""
-    described = {**asdict(built.image), "tag": built.tag, "layer_tar_bytes": built.contents.layer_sizes}
-    context.keep("image.json", json.dumps(described, indent=2, sort_keys=True, default=str) + "\n")
+    image = {**asdict(built.image), "tag": built.tag, "layer_tar_bytes": built.contents.layer_sizes}
+    context.keep("image.json", json.dumps(image, indent=2, sort_keys=True, default=str) + "\n")
     packages = {
         "base_lock": built.bases.lock_digest if built.bases else "",
         "debian": [{"name": name, "version": version} for name, version in built.contents.debian_packages()],
@@ -244,11 +261,13 @@ def keep(context: Context, built: Built) -> None:
     context.keep("packages.json", json.dumps(packages, indent=2) + "\n")
 
 
-def _not_checked(found: Found, bases: BaseSet | None) -> tuple[NotChecked, ...]:
+def _not_checked(found: Found, bases: BaseSet | None, debian: tuple[tuple[str, str], ...]) -> tuple[NotChecked, ...]:
     unlocked = tuple(
         NotChecked(what=f"{package} in the image", reason="It came with the base image, and the lock does not name it.")
         for package in found.unlocked
     )
+    if not debian:
+        unlocked = (_NO_RECORDS, *unlocked)
     if bases:
         return unlocked
     reason = "It is whatever the recipe names; no lock says what must be in it."

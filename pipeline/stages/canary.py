@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
+from pipeline.core.canary_details import details_of
 from pipeline.core.canary_judge import (
     FEWEST,
     Check,
@@ -173,6 +174,7 @@ def assess(measurement: Measurement, rules: Comparison) -> tuple[Examination, tu
         gates=gates_of(checks),
         doubts=doubts,
         metrics={"mode": COMPARISON, **measurement.metrics()},
+        details=details_of({CANDIDATE: candidate, RELEASE: release}, checks),
     )
     return examination, checks
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from urllib.parse import urlsplit
 
+from pipeline.core.canary_details import details_of
 from pipeline.core.canary_judge import EVERYWHERE, Check, Limits, Side, compare_with_limits, failing, observe, slowed
 from pipeline.core.evidence import Control
 from pipeline.core.finding import Severity, weighed
@@ -41,6 +42,7 @@ def assess_by_limits(measurement: Measurement, side: str, limits: Limits) -> tup
         gates=gates_of(checks),
         doubts=doubts_of(checks),
         metrics={"mode": ABSOLUTE, **measurement.metrics()},
+        details=details_of({side: seen}, checks),
     )
     return examination, checks
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from pipeline.core.masking import masked_output
 from pipeline.core.ports import (
     Clock,
     Environments,
@@ -58,10 +59,10 @@ class Context:
     """One run of one stage.
 
     ``tree`` is the snapshot laid out as files: what a stage checks, and never the working tree. ``scratch`` is an
-    empty folder of this run alone, so a file in it was written by this run. ``raw`` is where what should be kept goes
-    (see :meth:`keep`). ``state`` lasts from run to run. ``results`` are this snapshot's results of other stages;
-    ``previous`` is this stage's last result that ran to its end, of whatever snapshot. ``arguments`` are what stands
-    behind ``--`` on the command line.
+    empty folder of this run alone, so a file in it was written by this run. ``raw`` is where what should be kept goes,
+    and ``keeper`` the only way there (see :meth:`keep`). ``state`` lasts from run to run. ``results`` are this
+    snapshot's results of other stages; ``previous`` is this stage's last result that ran to its end, of whatever
+    snapshot. ``arguments`` are what stands behind ``--`` on the command line.
     """
 
     settings: Settings
@@ -69,6 +70,7 @@ class Context:
     tree: Path
     scratch: Path
     raw: Path
+    keeper: Callable[[str, str], Path]
     state: Path
     ports: Ports
     results: Mapping[str, StageResult]
@@ -77,10 +79,7 @@ class Context:
 
     def keep(self, name: str, text: str) -> Path:
         """Keep a tool's own output under ``raw``, untouched but for masked secrets, as an artifact of the result."""
-        path = self.raw / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.ports.redact(text), encoding="utf-8", errors="backslashreplace")
-        return path
+        return self.keeper(name, masked_output(text, self.ports.redact))
 
     def run(self, request: Request) -> Outcome:
         """Run a process; one that exceeds its time is trouble with the tool.
@@ -107,6 +106,15 @@ class Context:
             examination,
             tools=(*examination.tools, *(Tool(name=n, version=tools.packages.get(n, "unknown")) for n in names)),
         )
+
+
+@runtime_checkable
+class Revealing(Protocol):
+    """A stage that knows what no report may show, of whichever stage; it is asked before the first one runs."""
+
+    def reveal(self, context: Context) -> Iterable[str]:
+        """The values to be masked. Raises CouldNotTell when they can't be known."""
+        ...
 
 
 def packaged_lock(name: str) -> Path:

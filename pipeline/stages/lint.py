@@ -15,7 +15,7 @@ from pipeline.core.emptied_gates import (
 )
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.finding import Finding, Severity, weighed
-from pipeline.core.gate import Gate, check_gate, findings_gate, floor_gate
+from pipeline.core.gate import Gate, check_gate, findings_gate, floor_gate, severity_gates
 from pipeline.core.ports import Request, ToolEnvironment
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, Metric, NotChecked, StageResult
@@ -25,6 +25,7 @@ from pipeline.settings import Lint, Settings
 from pipeline.stages.context import Context
 from pipeline.stages.project_locks import project_environment
 from pipeline.stages.restraints import commented, configuration, nothing_to_check, own_text, with_expectation
+from pipeline.stages.so_far import SoFar
 from pipeline.stages.source_files import python_files, require_paths
 from pipeline.tools import pylint, ruff
 
@@ -103,6 +104,7 @@ def assess(
         evidence=Evidence.of(UNIT, expected=files, checked=from_ruff.checked & from_pylint.checked, controls=controls),
         gates=(
             findings_gate(findings, what="lint findings", fail_on=settings.fail_on),
+            *severity_gates(findings, what="lint findings", most=settings.maxima),
             _score_gate(settings, from_pylint.score),
         ),
         findings=findings,
@@ -146,9 +148,13 @@ def restrained(context: Context, examined: Examination, files: tuple[str, ...], 
 
 
 def without_exempt(output: ruff.Output, tree: Path) -> ruff.Output:
-    """The output with the files that tell ruff to keep quiet taken from ``checked``, where ruff itself counts them."""
-    exempt = {path for path in output.checked if exempts_itself((tree / path).read_bytes())}
-    return replace(output, checked=output.checked - exempt, exempt=tuple(sorted(exempt)))
+    """The output with the files that tell ruff to keep quiet taken from ``checked``, where ruff itself counts them.
+
+    Of a name that holds a line break ruff's log gives pieces; those are no files, and the file itself is not checked.
+    """
+    files = {path for path in output.checked if (tree / path).is_file()}
+    exempt = {path for path in files if exempts_itself((tree / path).read_bytes())}
+    return replace(output, checked=frozenset(files - exempt), exempt=tuple(sorted(exempt)))
 
 
 def score_sentence(score: float, before: Metric) -> str:
@@ -194,6 +200,7 @@ def _pylint(
             timeout_s=context.settings.lint.timeout_s,
             env={pylint.RECORD_VARIABLE: str(record), "PYLINTHOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
             title="pylint",
+            so_far=SoFar(record, len(files), "files"),
         )
     )
     # None is no trouble in itself: where all files have syntax errors, there is nothing to walk.

@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.core.emptied_gates import threshold_above_all, with_configuration
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.finding import Severity, weighed
-from pipeline.core.gate import findings_gate
+from pipeline.core.gate import findings_gate, severity_gates
 from pipeline.core.ports import Request, ToolEnvironment
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, NotChecked, StageResult, Suppression
@@ -92,7 +92,10 @@ def assess(
     what = f"bandit findings of {settings.confidence} confidence or more"
     return Examination(
         evidence=Evidence.of(UNIT, expected=files, checked=output.checked, controls=(control,)),
-        gates=(findings_gate(findings, what=what, fail_on=settings.fail_on),),
+        gates=(
+            findings_gate(findings, what=what, fail_on=settings.fail_on),
+            *severity_gates(findings, what="bandit findings", most=settings.maxima),
+        ),
         findings=findings,
         metrics={"files": len(files)},
         doubts=output.doubts,

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import os
 import posixpath
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.core.evidence import Control, Evidence
@@ -18,6 +18,7 @@ from pipeline.core.stage import Examination, NotChecked, StageResult
 from pipeline.core.suppression_gate import Most, gated
 from pipeline.core.suppressions import SuppressionKind, allowed_secrets
 from pipeline.settings import Settings
+from pipeline.stages import revealing
 from pipeline.stages.context import Context
 from pipeline.stages.restraints import nothing_to_check, with_expectation
 from pipeline.stages.source_files import apply_exclusions
@@ -39,6 +40,10 @@ class SecretsStage:
     summary: str = "Look for credentials in every file."
     needs: tuple[str, ...] = ()
     tags: tuple[str, ...] = ("security",)
+    searched: dict[tuple[str, tuple[str, ...]], secret_scanner.Output] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """What :meth:`reveal` has found in all files of a snapshot, so that one process need not search them twice."""
 
     def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
         """Nothing that the settings say could make it impossible."""
@@ -48,6 +53,22 @@ class SecretsStage:
         del context, result
         return True
 
+    def reveal(self, context: Context) -> tuple[str, ...]:
+        """The credentials in the snapshot's files, to be masked in whatever any stage shows of them."""
+        files, _ = apply_exclusions(context.snapshot.files(), context.settings.secrets.exclude)
+        if not files:
+            return ()
+        context.ports.progress.say("looking for credentials that no report may show")
+        tools = context.environment("secrets")
+
+        def search(names: tuple[str, ...]) -> secret_scanner.Output:
+            output = _scan(context, tools, names, context.tree)
+            if names == files:
+                self.searched[context.snapshot.digest, files] = output
+            return output
+
+        return revealing.values_in(context, files, revealing.identity(tools.root.name), search).values
+
     def run(self, context: Context) -> Examination:
         """Run the detectors over the snapshot's files, and over planted credentials."""
         files, left_out = apply_exclusions(context.snapshot.files(), context.settings.secrets.exclude)
@@ -55,7 +76,7 @@ class SecretsStage:
             excluded = bool(context.snapshot.files())
             return nothing_to_check(context, "secrets", UNIT, left_out=left_out, excluded=excluded)
         tools = context.environment("secrets")
-        output = _scan(context, tools, files, context.tree)
+        output = self.searched.get((context.snapshot.digest, files)) or _scan(context, tools, files, context.tree)
         for value in output.values:
             context.ports.redact.also(value)
         context.keep("secrets.json", output.kept)

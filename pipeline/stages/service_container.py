@@ -28,7 +28,8 @@ def serving(context: Context, image: str, role: str) -> Iterator[Container]:
     try:
         readiness = wait_until_ready(container, smoke.ready_path, smoke.ready_timeout_s, ports.clock, ports.progress)
         if not readiness.ready:
-            log = container.logs()
+            # Before it is cut, so that nothing is left of what must not be shown.
+            log = ports.redact(container.logs())
             context.keep(f"{role}.log", log)
             raise TargetFault(
                 f"The {role} container did not become ready: {readiness.found}.",

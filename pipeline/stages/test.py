@@ -31,6 +31,7 @@ from pipeline.stages.restraints import (
     skipping,
     with_expectation,
 )
+from pipeline.stages.so_far import SoFar
 from pipeline.stages.source_files import apply_exclusions, require_paths
 from pipeline.tools import coverage, pytest
 
@@ -67,7 +68,9 @@ class TestStage:
         tools = project_environment(context)
         report = context.scratch / "coverage.json"
         options = coverage.options(coverage.sources_of(settings.coverage, measured), report)
-        ran = run_tests(context, tools, settings.paths, settings.markers, options=options, keep="junit.xml")
+        ran = run_tests(
+            context, tools, settings.paths, settings.markers, options=options, keep="junit.xml", expected=len(expected)
+        )
         caught = _control(context, tools, ran.executed or expected)
         covered = None
         if report.exists():
@@ -179,10 +182,12 @@ def run_tests(
     options: tuple[str, ...] = (),
     keep: str = "",
     plant: bool = False,
+    expected: int = 0,
 ) -> pytest.Output:
     """Run pytest with the witness; the JUnit file and the output are kept under the name ``keep``.
 
-    ``plant`` runs planted failures in the place of the tests.
+    ``plant`` runs planted failures in the place of the tests. ``expected`` is how many test functions there are, so
+    that it can be said how far the run is (0: it is not said).
     """
     settings = context.settings.test
     name = keep.partition(".")[0] or "control"
@@ -198,6 +203,7 @@ def run_tests(
             timeout_s=settings.timeout_s,
             env=_environment(settings, record, plant=plant),
             title="pytest",
+            so_far=SoFar(record, expected, UNIT, pytest.ended_test) if expected else None,
         )
     )
     if keep:

@@ -18,10 +18,10 @@ from typing import Any
 from pipeline.core.evidence import listed
 from pipeline.core.finding import Confidence, Finding, Severity
 from pipeline.core.ports import Outcome
+from pipeline.core.secret_forms import MASK
 from pipeline.errors import ToolTrouble
 from pipeline.tools.places import relative, source_line
 
-MASK = "[secret]"
 _MOST_BYTES = 100_000
 _TOTALS = "_totals"
 # The rules whose message repeats the string that they take for a password.

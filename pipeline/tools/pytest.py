@@ -28,7 +28,8 @@ import os
 
 import pytest
 
-_RECORD = open(os.environ["{RECORD_VARIABLE}"], "a", encoding="utf-8", buffering=1)
+# A descriptor and not a file: one that is open to the end is a ResourceWarning, which a project may have made an error.
+_RECORD = os.open(os.environ["{RECORD_VARIABLE}"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
 _PROCESS = os.getpid()
 _WORKER = "PYTEST_XDIST_WORKER" in os.environ
 _MODULES = {{}}
@@ -37,13 +38,22 @@ _MODULES = {{}}
 def _write(**facts):
     # A test may fork; only the process that pytest runs in has something to say.
     if os.getpid() == _PROCESS and not _WORKER:
-        _RECORD.write(json.dumps(facts) + "\\n")
+        _note(facts)
+
+
+def _note(facts):
+    os.write(_RECORD, (json.dumps(facts) + "\\n").encode("ascii"))
+
+
+def _end(text, most):
+    # That something was cut off is said; a mask knows what is left of a secret by it.
+    return text if len(text) <= most else "..." + text[-most:]
 
 
 def pytest_collectreport(report):
     """A module that can't be imported never becomes a test."""
     if report.failed:
-        _write(event="broken", test=report.nodeid, text=str(report.longrepr)[-4000:])
+        _write(event="broken", test=report.nodeid, text=_end(str(report.longrepr), 4000))
 
 
 def pytest_deselected(items):
@@ -51,7 +61,7 @@ def pytest_deselected(items):
     for item in items:
         marks = sorted({{mark.name for mark in item.iter_markers()}})
         facts = {{"test": item.nodeid, "marks": marks, "expression": item.config.option.markexpr}}
-        _RECORD.write(json.dumps({{"event": "deselected", **facts}}) + "\\n")
+        _note({{"event": "deselected", **facts}})
 
 
 def pytest_itemcollected(item):
@@ -79,7 +89,7 @@ def _fail():
 def pytest_runtest_logreport(report):
     """Each phase of each test."""
     failed = report.failed
-    text = str(report.longrepr)[-8000:] if failed or report.skipped else ""
+    text = _end(str(report.longrepr), 8000) if failed or report.skipped else ""
     crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", "") if failed else ""
     # The place of a test that is inherited lies in another file than its name says.
     file, line, _ = report.location
@@ -146,6 +156,15 @@ def caught(output: Output) -> bool:
     """Whether planted tests ran, and each that did was reported as failed."""
     failed = [finding for finding in output.findings if finding.rule == "test-failure"]
     return 0 < output.count == len(failed) and all(f.message.startswith(f"{PLANTED}:") for f in failed)
+
+
+def ended_test(line: str) -> str:
+    """The test whose end a line of the record tells of, without parameters; empty where it tells of none."""
+    try:
+        event = json.loads(line)
+        return _bare(event["test"]) if event["event"] == "phase" and event["when"] == "teardown" else ""
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
 
 
 def parse(outcome: Outcome, record: str, tree: Path) -> Output:

@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.core.finding import Confidence, Finding, Severity
 from pipeline.core.ports import Outcome
+from pipeline.core.weaknesses import weakness_of_ruff
 from pipeline.errors import ToolTrouble
 from pipeline.tools.places import relative, source_line
 
@@ -97,13 +98,20 @@ def _finding(record: dict[str, Any], tree: Path) -> Finding:
         tool="ruff",
         severity=_severity(rule),
         confidence=Confidence.HIGH,
-        message=record["message"],
+        message=_message(record, rule),
         path=path,
         line=line,
         column=int(record["location"]["column"]),
         snippet=source_line(tree, path, line),
+        cwe=weakness_of_ruff(rule),
         fix=(record.get("fix") or {}).get("message") or "",
     )
+
+
+def _message(record: dict[str, Any], rule: str) -> str:
+    """What ruff says, and the rule's name, as the other tools' messages have it; by that name it is documented."""
+    name = record.get("name")
+    return f"{record['message']} ({name})" if name and name != rule else str(record["message"])
 
 
 def _severity(rule: str) -> Severity:

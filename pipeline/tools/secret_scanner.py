@@ -18,6 +18,7 @@ from typing import Any
 from pipeline.core.evidence import listed
 from pipeline.core.finding import Confidence, Finding, Severity
 from pipeline.core.ports import Outcome
+from pipeline.core.secret_forms import MASK
 from pipeline.core.stage import NotChecked, Suppression
 from pipeline.errors import ToolTrouble
 from pipeline.tools.secret_scanner_driver import decoded
@@ -25,7 +26,6 @@ from pipeline.tools.secret_scanner_filters import Candidate, harmless
 
 SCHEMA = "pipeline.secret-scan/v1"
 DRIVER = Path(__file__).with_name("secret_scanner_driver.py")
-MASK = "[secret]"
 _SNIPPET = 200
 # CWE-798: use of hard-coded credentials.
 _CWE = (798,)

@@ -54,7 +54,18 @@ def test_every_tool_environment_is_locked_with_hashes() -> None:
             assert re.search(rf"^{re.escape(name)}==", lock, re.M), f"{name} is not in {group}.txt"
 
 
-@pytest.mark.parametrize("file", sorted(FORMATS))
+def test_a_user_s_own_nox_is_told_of_everything_that_the_package_needs() -> None:
+    """The block is a comment, and a comment of another form is passed over in silence (PEP 723, reference regex)."""
+    noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")
+    block = re.search(r"(?m)^# /// script$\n((?:^#(?:| .*)$\n)+?)^# ///$", noxfile)
+    assert block is not None
+    told = tomllib.loads("".join(line[2:] + "\n" for line in block[1].splitlines()))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert sorted(told["dependencies"]) == sorted(project["dependencies"])
+    assert told["requires-python"] == project["requires-python"]
+
+
+@pytest.mark.parametrize("file", sorted(place for made in FORMATS.values() for place in made.places))
 def test_a_format_is_told_of_where_the_reports_are_explained(file: str) -> None:
     assert f"`{file}`" in (ROOT / "reports/README.md").read_text(encoding="utf-8")
 

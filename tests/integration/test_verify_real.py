@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pipeline import cli
 from pipeline.core.stage import Status
 from pipeline.core.verification import Answer, Statement
 from pipeline.execution.report_folder import read_folder
@@ -22,6 +23,7 @@ from pipeline.verification import BESIDE, verify
 from pipeline.workplace import Workplace
 from tests.forged import Forgery
 from tests.mutations import Mutable, caught
+from tests.parted import contents, parted
 from tests.projects import git
 
 ADOPTER = Path(__file__).resolve().parents[1] / "fixtures/adopter"
@@ -129,3 +131,29 @@ def test_an_output_made_clean_contradicts_its_result_whatever_the_digests(name: 
     stage = name.split()[0]
     told = [*said[Answer.CONTRADICTED], *(s for s in said[Answer.OPEN] if "could not be read again" in s.text)]
     assert {s.about for s in told} == {stage}
+
+
+@pytest.mark.parametrize("kind", ["green", "red"])
+def test_a_real_report_taken_apart_and_merged_is_the_same_and_confirmed(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    reports: Path = request.getfixturevalue(kind)
+    names = sorted(path.name for path in (reports / "stages").iterdir())
+    parts = parted(reports, tmp_path / "parts", *([name] for name in names))
+    not_run = [f"--allow-missing={name}" for name in names if not (reports / "stages" / name / "raw").exists()]
+    code = cli.run_command(["merge", *map(str, reversed(parts)), *not_run, "--output", str(tmp_path / "out")])
+    assert contents(tmp_path / "out") == contents(reports)
+    assert code == cli.run_command(["verify", str(tmp_path / "out")])
+    assert not verified(tmp_path / "out")[Answer.CONTRADICTED]
+
+
+@pytest.mark.parametrize("kind", ["green", "red"])
+def test_every_format_of_a_real_report_is_made_again_from_the_merged_one(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    reports: Path = request.getfixturevalue(kind)
+    for name in ("pipeline.json", "history.jsonl"):
+        shutil.copy(reports / name, tmp_path)
+    assert cli.run_command(["report", str(tmp_path)]) == 0
+    whole = contents(reports)
+    assert contents(tmp_path) == {name: text for name, text in whole.items() if not name.startswith("stages/")}

@@ -23,7 +23,12 @@ ROOT = Path(__file__).resolve().parents[2]
 FILE = Path(".github/workflows/pipeline.yml")
 TEXT = (ROOT / FILE).read_text(encoding="utf-8")
 STANDINS = ROOT / "tests/fixtures/actions"
-REPLACED = ("setup-python", "upload-artifact", "download-artifact")
+REPLACED = {
+    "actions/setup-python": "setup-python",
+    "actions/upload-artifact": "upload-artifact",
+    "actions/download-artifact": "download-artifact",
+    "github/codeql-action": "codeql-action",
+}
 STAGE_CALLS = [f"-s {name}" for name in STAGE_NAMES]
 
 
@@ -62,8 +67,8 @@ def execute(repository: Path, workflow: str, folder: Path, timeout_s: float, **v
     # Beside the repository and not in it, so that a test may alter it and leave the snapshot as it is.
     (folder / FILE.name).write_text(workflow, encoding="utf-8")
     given = {"STANDIN_ARTIFACTS": str(artifacts), "STANDIN_CALLS": str(calls), **variables}
-    pins = {name: re.search(rf"actions/{name}@([0-9a-f]{{40}})", TEXT) for name in REPLACED}
-    local = [f"actions/{name}@{pin[1]}={STANDINS / name}" for name, pin in pins.items() if pin]
+    pins = {name: re.search(rf"{name}(?:/[\w-]+)?@([0-9a-f]{{40}})", TEXT) for name in REPLACED}
+    local = [f"{name}@{pin[1]}={STANDINS / REPLACED[name]}" for name, pin in pins.items() if pin]
     command = [
         program("act"), "push", "-W", str(folder / FILE.name), "--strict", "--json", "-P", "ubuntu-latest=-self-hosted",
         "--no-cache-server", "--cache-server-addr", "127.0.0.1", "--artifact-server-addr", "127.0.0.1",
@@ -89,12 +94,17 @@ def execute(repository: Path, workflow: str, folder: Path, timeout_s: float, **v
     )
 
 
+def outcomes(**others: str) -> dict[str, str]:
+    """The jobs' results: success, but for the others."""
+    return {**dict.fromkeys(("pipeline", "code-scanning", "selftest", "verdict"), "success"), **others}
+
+
 def planned(
     tmp_path: Path,
     *,
     statuses: Mapping[str, str] | None = None,
     exits: Mapping[str, int] | None = None,
-    leaves: tuple[str, ...] = tuple(FORMATS),
+    leaves: tuple[str, ...] = ("json", "junit", "sarif", "summary"),
     text: str = TEXT,
 ) -> Ran:
     """Run the workflow in a small repository whose ``noxw`` does what is planned."""
@@ -136,13 +146,17 @@ def test_the_workflow_is_valid_to_the_published_schema(tmp_path: Path) -> None:
 
 def test_all_green_is_green(tmp_path: Path) -> None:
     ran = planned(tmp_path)
-    assert ran.jobs == {"pipeline": "success", "selftest": "success", "verdict": "success"}, ran.log
+    assert ran.jobs == outcomes(), ran.log
     assert ran.exit_code == 0
     assert [call for call in ran.calls if call in STAGE_CALLS] == STAGE_CALLS
     assert sorted(set(ran.calls) - set(STAGE_CALLS)) == ["-s selftest", "verdict"]
     assert ran.report["verdict"] == "pass"
-    assert {path.name for path in ran.reports.iterdir()} == set(FORMATS)
+    left = {path.relative_to(ran.reports).as_posix() for path in ran.reports.rglob("*") if path.is_file()}
+    assert left >= {"pipeline.json", "pipeline.junit.xml", "summary.md"}
+    assert all(any(made.claims(path) for made in FORMATS.values()) for path in left)
     assert (ran.reports / "summary.md").read_text(encoding="utf-8").splitlines()[0] in ran.log
+    uploaded = {path.name for path in (ran.reports.parent / "alerts").iterdir()}
+    assert uploaded == {path.name for path in (ran.reports / "sarif").iterdir()} >= {"bandit.sarif", "pytest.sarif"}
 
 
 def test_a_failing_stage_stops_no_other_and_its_reports_are_published(tmp_path: Path) -> None:
@@ -155,14 +169,23 @@ def test_a_failing_stage_stops_no_other_and_its_reports_are_published(tmp_path: 
     }, ran.log
     assert ran.report["verdict"] == "fail"
     assert ran.steps["pipeline: Show the summary"] == ran.steps["pipeline: Keep the reports"] == "success"
-    assert ran.jobs == {"pipeline": "failure", "selftest": "success", "verdict": "failure"}
+    assert ran.jobs == outcomes(pipeline="failure", verdict="failure")
     assert ran.exit_code == 1
 
 
-@pytest.mark.parametrize("status", ["fail", "inconclusive", "not-run"])
-def test_the_reports_verdict_counts_even_where_every_step_was_green(tmp_path: Path, status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "kept_back"), [("fail", ()), ("inconclusive", ("pip-audit", "pipeline")), ("not-run", ("pipeline",))]
+)
+def test_the_reports_verdict_counts_even_where_every_step_was_green(
+    tmp_path: Path, status: str, kept_back: tuple[str, ...]
+) -> None:
     ran = planned(tmp_path, statuses={"audit": status}, exits={"audit": 0})
-    assert ran.jobs == {"pipeline": "success", "selftest": "success", "verdict": "failure"}, ran.log
+    alerts = "failure" if kept_back else "success"
+    assert ran.jobs == {**outcomes(verdict="failure"), "code-scanning": alerts}, ran.log
+    # A tool that could not tell leaves its alerts as they were, and holds no other's back.
+    uploaded = {path.stem for path in (ran.reports.parent / "alerts").iterdir()}
+    assert {path.stem for path in (ran.reports / "sarif").iterdir()} - uploaded == set(kept_back)
+    assert uploaded > {"bandit", "ruff"}
     assert ran.steps["verdict: Demand that the verdict is pass"] == "failure"
     assert ran.report["verdict"] == status
     assert ran.exit_code == 1
@@ -170,7 +193,7 @@ def test_the_reports_verdict_counts_even_where_every_step_was_green(tmp_path: Pa
 
 def test_a_failed_selftest_fails_the_verdict_job_whatever_the_report_says(tmp_path: Path) -> None:
     ran = planned(tmp_path, exits={"selftest": 1})
-    assert ran.jobs == {"pipeline": "success", "selftest": "failure", "verdict": "failure"}, ran.log
+    assert ran.jobs == outcomes(selftest="failure", verdict="failure"), ran.log
     assert ran.steps["verdict: Demand that the verdict is pass"] == "success"
     assert ran.exit_code == 1
 
@@ -186,7 +209,7 @@ def test_a_skipped_job_does_not_unblock_a_merge(tmp_path: Path) -> None:
     assert ran.exit_code == 1
 
 
-@pytest.mark.parametrize("leaves", [(), ("summary.md",)], ids=["nothing", "no pipeline.json"])
+@pytest.mark.parametrize("leaves", [(), ("summary",)], ids=["nothing", "no pipeline.json"])
 def test_a_missing_report_is_never_green(tmp_path: Path, leaves: tuple[str, ...]) -> None:
     ran = planned(tmp_path, leaves=leaves)
     assert ran.steps["verdict: Demand that the verdict is pass"] == "failure", ran.log
@@ -211,6 +234,6 @@ def test_the_real_pipeline_goes_through_the_workflow(tmp_path: Path) -> None:
     # The project's own tests are what runs this, so the job that runs them only shows that the wrapper works.
     workflow = TEXT.replace("./noxw -s selftest", "./noxw --list")
     ran = execute(repository, workflow, tmp_path, 1800, **offline, **packages)
-    assert ran.jobs == {"pipeline": "success", "selftest": "success", "verdict": "success"}, ran.log
+    assert ran.jobs == outcomes(), ran.log
     assert {stage["name"]: stage["status"] for stage in ran.report["stages"]} == dict.fromkeys(STAGE_NAMES, "pass")
     assert ran.report["commit"] == git(repository, "rev-parse", "HEAD").strip()

@@ -34,7 +34,7 @@ class Project:
 
     ``files`` are new or replaced, ``append`` goes to the end of the base's files, ``remove`` takes files away,
     ``untracked`` are never added to git, ``forced`` are added although git ignores them, ``links`` are symbolic,
-    ``executable`` have that bit.
+    ``executable`` have that bit. ``before`` is put over all of it for a commit of its own before, ``HEAD~1``.
     ``environ`` is set for ours and for the naive command. ``encoding`` is that of the files, where it is not UTF-8.
     """
 
@@ -47,6 +47,7 @@ class Project:
     forced: tuple[str, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
     executable: tuple[str, ...] = ()
+    before: Mapping[str, str] = field(default_factory=dict)
     encoding: Mapping[str, str] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
     full: bool = False

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from pipeline.against import POLICY
 from pipeline.settings import STAGE_NAMES
 from tests.traps.collection import Honest, Trap, honest_projects, traps
 
@@ -19,9 +20,14 @@ then it runs our stage on the same files, and demands our status, which is never
 run, with exit code 2 of `pipeline`; of the others `fail` exits 1, `inconclusive` and `not-run` exit 3.
 
 In a command `{osv}` is an OSV endpoint that answers from the export that ours is given, `{advisories}` that export,
-`{python}`, `{nox}` and `{runtime}` are a Python, Nox and an image. "(seen)" means that the fact was observed by running
-the tool: bandit 1.9.4, pip-audit 2.10.1, pylint 4.1, ruff 0.17, pytest 9, coverage 7, detect-secrets 1.5.0, Nox
-2026.10, Docker 20.10.
+`{python}`, `{nox}` and `{runtime}` are a Python, Nox and an image, `{bin}` is the folder of hadolint, zizmor and act,
+`{root}` this repository. "(seen)" means that the fact was observed by running the tool: bandit 1.9.4, pip-audit 2.10.1,
+pylint 4.1, ruff 0.17, pytest 9, coverage 7, detect-secrets 1.5.0, Nox 2026.10, Docker 20.10, the docker SDK 7.2,
+hadolint 2.15, zizmor 1.32, act 0.2.
+
+The pipeline has no stage that reads a recipe or a workflow for faults of their own. Where a naive command is such a
+linter, the row shows what ours says of the same change: `build` of the image that a recipe makes, `policy` (there with
+`--against`) of what a workflow no longer asks for.
 """
 _COLUMNS = "| trap | source | naive command | its exit code | ours |\n|---|---|---|---|---|\n"
 _HONEST_HEAD = """
@@ -39,7 +45,7 @@ def render(every: Iterable[Trap], honest: Iterable[Honest]) -> str:
     """The page."""
     known = tuple(every)
     parts = [_HEAD]
-    for stage in STAGE_NAMES:
+    for stage in (*STAGE_NAMES, POLICY):
         rows = [trap for trap in known if trap.stage == stage]
         if rows:
             parts.append(f"\n## {stage}\n\n{_COLUMNS}")

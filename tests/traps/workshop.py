@@ -10,7 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +33,8 @@ from tests.traps.collection import Project, Trap, base_files, contents, planted
 
 _NAIVE_TIMEOUT_S = 120
 _NOX = f"{sys.executable} -m nox"
+_ROOT = Path(__file__).resolve().parents[2]
+_BIN = str(Path(sys.executable).parent)
 _WITH_TOOLS = ("lint", "scan", "secrets", "audit")
 
 
@@ -61,6 +63,10 @@ class Workshop:
         ``anew`` also takes away what earlier runs have left.
         """
         self._clear(anew)
+        if project.before:
+            files = {**project.files, **project.before}
+            self.put(replace(project, name="before", files=files, untracked={}, before={}), anew=anew)
+            self._clear(anew=False)
         for name, content in contents(project).items():
             _write(self.project / name, content)
         for name in project.executable:
@@ -97,7 +103,7 @@ class Workshop:
             command = trap.naive
             export = self.exports.get(trap.advisories)
             known = {"osv": url, "advisories": str(export or ""), "python": "python", "nox": _NOX}
-            known |= placeholders or {}
+            known |= {"bin": _BIN, "root": str(_ROOT)} | dict(placeholders or {})
             for name, value in known.items():
                 command = command.replace(f"{{{name}}}", value)
             ended = subprocess.run(
@@ -120,7 +126,8 @@ class Workshop:
             ConfigurationError: ours refuses the project.
         """
         with self.begun(project, *stages, advisories=advisories) as (run, planned):
-            return {name: run.stage(name) for name in planned}
+            results = {name: run.stage(name) for name in planned}
+            return results | {result.name: result for result in run.report().results if result.name in run.always}
 
     @contextlib.contextmanager
     def begun(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline import cli
+from pipeline.errors import ConfigurationError
 from pipeline.stages import registry
 from tests.projects import SampleStage, doubtful, git, green, make_project, red
 
@@ -35,14 +36,29 @@ def signals_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.interrupts.as_keyboard_interrupt", lambda: None)
 
 
-def test_a_green_run_exits_0_and_names_the_reports(
+def test_a_green_run_exits_0_and_names_the_page(
     stages: dict[str, SampleStage], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.run_command(["run"]) == 0
     said = capsys.readouterr().err
     assert "verdict: pass" in said
-    assert "reports/pipeline.json" in said
+    assert said.endswith("report: reports/index.html\n")
     assert all(stage.calls for stage in stages.values())
+
+
+def test_colours_are_an_option_of_a_run_that_comes_before_the_variables(
+    stages: dict[str, SampleStage], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert stages
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("PIPELINE_COLOR", "never")
+    for words, coloured in ((["--color", "always"], True), ([], False)):
+        assert cli.run_command(["run", *words, "lint"]) == 0
+        assert ("\x1b[1;32mpass" in capsys.readouterr().err) is coloured
+    assert cli.run_command(["run", "--color", "often"]) == 2
+    monkeypatch.setenv("PIPELINE_COLOR", "often")
+    assert cli.run_command(["run", "lint"]) == 2
+    assert "PIPELINE_COLOR must be one of auto, always, never" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("examine", "code"), [(green, 0), (red, 1), (doubtful, 3)])
@@ -218,3 +234,18 @@ def test_a_defect_is_not_taken_for_a_fault_of_the_target(
     said = capsys.readouterr().err
     assert "unforeseen" in said
     assert "a defect of the pipeline" in said
+
+
+def test_what_an_error_quotes_steers_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for error in (ConfigurationError("\x1b[2J\n::error::planted"), RuntimeError("\x1b[2J\n::error::planted")):
+
+        def broken(*_: object, error: Exception = error, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr("pipeline.workplace.Workplace.__init__", broken)
+        cli.run_command(["config"])
+        said = capsys.readouterr().err
+        assert "\\x1b[2J" in said and "\\::error::planted" in said
+        assert "\x1b" not in said and "\n::" not in said

@@ -141,6 +141,28 @@ def test_the_revision_is_examined_once_for_its_content(project: Path) -> None:
     assert sum("against" in str(context.tree) for context in scan.calls) == 2
 
 
+@pytest.mark.parametrize("how", ["another's", "changed", "without a seal", "cut short"])
+def test_a_kept_answer_that_is_not_what_was_kept_is_found_out_again(project: Path, how: str) -> None:
+    kept = project / ".pipeline/cache/against"
+    write(project, "def f():\n    return 1\n")
+    git(project, "commit", "-q", "-a", "-m", "no finding")
+    assert carry_out(project, looking(), against="HEAD")["verdict"] == "pass"
+    (clean,) = kept.glob("*.json")
+    carry_out(project, looking(), against="HEAD~1")
+    (bad,) = set(kept.glob("*.json")) - {clean}
+    seal, _, told = bad.read_text().partition("\n")
+    changed = {
+        "another's": f"{seal}\n{told}",
+        "changed": f"{clean.read_text().partition(chr(10))[0]}\n{told}",
+        "without a seal": told,
+        "cut short": clean.read_text()[:80],
+    }
+    clean.write_text(changed[how])
+    write(project, "def f():\n    BAD = 1\n    return 1\n")
+    report = carry_out(project, looking(), against="HEAD")
+    assert (report["verdict"], states(report)) == ("fail", ["new"])
+
+
 def test_the_revision_is_examined_with_today_s_settings_and_its_own_files(project: Path) -> None:
     scan = looking()
     write(project, "CLEAN = 1\n")

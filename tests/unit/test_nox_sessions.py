@@ -98,6 +98,15 @@ def test_a_stage_of_the_noxfile_s_own_is_a_session_too(project: Path) -> None:
     assert status(project, "own") == "pass"
 
 
+@pytest.mark.usefixtures("project", "stages")
+def test_the_session_that_runs_is_planned_too_though_nox_has_taken_it_from_those_to_come() -> None:
+    asked: list[str] = []
+    own = SampleStage("own", refuse=lambda settings, snapshot: asked.append("own"))
+    nox_sessions.register(extra=[own])
+    sessions()["own"](FakeSession("own", ("lint",)))
+    assert asked == ["own"]
+
+
 @pytest.mark.usefixtures("stages")
 def test_a_green_stage_lets_its_session_succeed(project: Path) -> None:
     nox_sessions.register()
@@ -191,6 +200,25 @@ def test_a_loosened_policy_fails_the_last_session_and_stops_none_before_it(
             sessions()[name](session)
     assert status(project, "policy") == "fail"
     assert stages["lint"].calls[0].arguments == ("--mood", "good")
+
+
+@pytest.mark.usefixtures("project", "stages")
+@pytest.mark.parametrize(
+    ("arguments", "coloured"),
+    [
+        (["--forcecolor"], True),
+        (["--force-color", "--no-color"], False),
+        (["--nocolor"], False),
+        (["--", "--forcecolor"], False),
+    ],
+)
+def test_nox_s_own_options_for_colours_are_ours_too(
+    arguments: list[str], coloured: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["nox", *arguments])
+    nox_sessions.register()
+    sessions()["lint"](FakeSession("lint", ("lint",)))
+    assert ("\x1b[1;32mpass" in capsys.readouterr().err) is coloured
 
 
 def test_a_live_deployment_needs_nothing_and_has_a_report_of_its_own(

@@ -16,6 +16,7 @@ import pytest
 from pipeline import waivers
 from pipeline.core.evidence import Evidence
 from pipeline.core.finding import Finding, Severity, weighed
+from pipeline.core.finding_tools import FINDING_TOOLS
 from pipeline.core.gate import findings_gate
 from pipeline.core.stage import Examination, Tool
 from pipeline.core.waiver import Waiver
@@ -272,11 +273,11 @@ def test_a_report_that_can_t_be_removed_is_trouble(tmp_path: Path) -> None:
     place = Workplace(make_project(tmp_path / "project"), {}, "run-1")
     (place.store.reports / "openvex.json").mkdir(parents=True)
     with pytest.raises(StorageTrouble, match="could not be removed"):
-        place.store.put("openvex.json", "")
+        place.store.put({}, ("openvex.json",))
 
 
 def test_every_tool_that_makes_findings_is_one_that_can_be_waived() -> None:
-    """The list in ``pipeline.waivers`` against every place in the package where a finding is made."""
+    """``FINDING_TOOLS`` against every place in the package where a finding is made."""
     package = Path(waivers.__file__).parent
     made: set[str] = set()
     for path in [p for p in package.rglob("*.py") if "rederivation" not in p.parts]:
@@ -292,4 +293,4 @@ def test_every_tool_that_makes_findings_is_one_that_can_be_waived() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
                 tool = next(word.value for word in node.keywords if word.arg == "tool")
                 made.add(str(tool.value if isinstance(tool, ast.Constant) else constants[ast.unparse(tool)]))
-    assert made == {tool for tools in waivers.FINDING_TOOLS.values() for tool in tools}
+    assert made == {tool for tools in FINDING_TOOLS.values() for tool in tools}

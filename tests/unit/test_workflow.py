@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline.core.finding_tools import FINDING_TOOLS
+from pipeline.reporters import sarif
+from pipeline.reporters.file_names import file_names
 from pipeline.settings import STAGE_NAMES
 from pipeline.stages.registry import pipeline_stages
 
@@ -18,6 +21,7 @@ TEXT = FILE.read_text(encoding="utf-8")
 # YAML 1.1 reads the key `on` as a truth value.
 WORKFLOW: dict[Any, Any] = yaml.safe_load(TEXT)
 JOBS: dict[str, dict[str, Any]] = WORKFLOW["jobs"]
+ALERTS = "code-scanning"
 STEPS = [(job, step) for job, content in JOBS.items() for step in content["steps"]]
 PINNED = re.compile(r"^\s*(?:- )?uses: (?P<action>[\w.-]+/[\w./-]+)@(?P<sha>[0-9a-f]{40}) # v\d+\.\d+\.\d+$")
 
@@ -50,9 +54,34 @@ def test_it_runs_on_every_branch_and_every_pull_request() -> None:
     assert WORKFLOW[True] == {"push": {"branches": ["**"]}, "pull_request": None}
 
 
-def test_nothing_is_granted_but_reading_the_repository() -> None:
+def test_nothing_is_granted_but_reading_the_repository_and_to_one_job_writing_alerts() -> None:
     assert WORKFLOW["permissions"] == {}
-    assert [content["permissions"] for content in JOBS.values()] == [{"contents": "read"}] * len(JOBS)
+    granted = {name: content["permissions"] for name, content in JOBS.items()}
+    assert granted.pop(ALERTS) == {"actions": "read", "contents": "read", "security-events": "write"}
+    assert list(granted.values()) == [{"contents": "read"}] * (len(JOBS) - 1)
+
+
+def test_no_code_runs_beside_the_token_that_may_write_alerts() -> None:
+    download, *uploads = JOBS[ALERTS]["steps"]
+    assert download in steps_using("actions/download-artifact")
+    assert uploads == steps_using("github/codeql-action/upload-sarif")
+    assert "env" not in JOBS[ALERTS]
+
+
+def test_each_tool_s_file_is_uploaded_alone_where_there_is_one() -> None:
+    download, *uploads = JOBS[ALERTS]["steps"]
+    tools = sorted(file_names({tool for tools in FINDING_TOOLS.values() for tool in tools}).values())
+    files = [f"{download['with']['path']}/{sarif.UPLOAD.replace('<tool>', tool)}" for tool in tools]
+    assert [step["with"] for step in uploads] == [{"sarif_file": file} for file in files]
+    assert [step["if"] for step in uploads] == [
+        f"${{{{ !cancelled() && hashFiles('{file}') != '' }}}}" for file in files
+    ]
+
+
+def test_alerts_are_uploaded_also_when_a_stage_has_failed() -> None:
+    assert JOBS[ALERTS]["needs"] == ["pipeline"]
+    condition = JOBS[ALERTS]["if"]
+    assert condition == "${{ !cancelled() && !startsWith(github.ref, 'refs/heads/dependabot/') }}"
 
 
 @pytest.mark.parametrize("line", [line for line in TEXT.splitlines() if "uses:" in line])
@@ -67,7 +96,7 @@ def test_an_action_has_one_pin() -> None:
 
 def test_no_checkout_leaves_its_token_behind() -> None:
     checkouts = steps_using("actions/checkout")
-    assert len(checkouts) == len(JOBS)
+    assert len(checkouts) == len(JOBS) - 1
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
@@ -96,9 +125,10 @@ def test_summary_and_reports_are_published_however_the_stages_ended() -> None:
 
 
 def test_the_last_job_always_runs_and_waits_for_every_other() -> None:
-    *others, last = JOBS
+    *others, last = [job for job in JOBS if job != ALERTS]
     assert last == "verdict"
     assert JOBS[last]["if"] == "${{ always() }}"
+    # Alerts show what the verdict decides; a repository may have them switched off.
     assert JOBS[last]["needs"] == others
     assert all("if" not in JOBS[job] and "needs" not in JOBS[job] for job in others)
     assert "continue-on-error" not in TEXT
@@ -113,7 +143,7 @@ def test_the_last_job_asks_for_success_by_name_and_for_the_reports_verdict() -> 
     steps = JOBS["verdict"]["steps"]
     assert steps[0]["env"] == {"RESULTS": "${{ join(needs.*.result, ' ') }}"}
     assert 'test "$result" = success' in steps[0]["run"]
-    (download,) = steps_using("actions/download-artifact")
+    download = next(step for step in steps_using("actions/download-artifact") if step in steps)
     assert download["with"] == {"name": "reports", "path": "reports"}
     assert steps.index(download) == len(steps) - 2
     assert wrapper_calls("verdict") == [("verdict",)]

@@ -43,10 +43,15 @@ def _finding(**changes: Any) -> Finding:
         {"path": "../x"},
         {"path": "a/../../x"},
         {"path": ".."},
+        {"context": ("x = 1",)},
+        {"context_start": 1},
+        {"epss": 1.1},
+        {"epss": float("nan")},
+        {"cvss": -1.0},
     ],
 )
 def test_an_invalid_finding_can_not_be_built(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"finding|1-based"):
+    with pytest.raises(ValueError, match=r"finding|1-based|between 0 and"):
         _finding(**wrong)
 
 
@@ -104,6 +109,16 @@ def test_confidence_reaches_what_it_should(threshold: Confidence) -> None:
     assert Confidence.UNKNOWN.reaches(threshold)
     assert Confidence.HIGH.reaches(threshold)
     assert Confidence.LOW.reaches(threshold) == (threshold is Confidence.LOW)
+
+
+@pytest.mark.parametrize("one", list(Severity))
+def test_a_gate_at_an_unknown_severity_counts_everything(one: Severity) -> None:
+    assert one.reaches(Severity.UNKNOWN)
+
+
+@pytest.mark.parametrize("one", list(Confidence))
+def test_a_gate_at_an_unknown_confidence_counts_everything(one: Confidence) -> None:
+    assert one.reaches(Confidence.UNKNOWN)
 
 
 def test_weighed_counts_by_severity_and_confidence() -> None:

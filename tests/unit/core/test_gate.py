@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.finding import Finding, Severity, State, weighed
-from pipeline.core.gate import ceiling_gate, check_gate, count_gate, findings_gate, floor_gate
+from pipeline.core.gate import (
+    ceiling_gate,
+    check_gate,
+    count_gate,
+    counted_again,
+    findings_gate,
+    floor_gate,
+    severity_gates,
+)
 
 NUMBERS = st.floats(-1000, 1000, allow_nan=False)
 
@@ -75,3 +83,30 @@ def test_only_new_findings_that_count_are_counted(severity: Severity, state: Sta
     gate = findings_gate(weighed([finding], fail_on=Severity.MEDIUM), what="findings", fail_on=Severity.MEDIUM)
     assert (gate.passed, gate.found) == (passed, "0" if passed else "1")
     assert gate.what == "findings of severity medium or worse"
+
+
+def findings_of(*severities: Severity, state: State = State.NEW) -> list[Finding]:
+    """A finding of each severity, below every gate but the maxima."""
+    return [
+        Finding(rule="R", tool="t", severity=severity, message="m", counted=False, state=state)
+        for severity in severities
+    ]
+
+
+@pytest.mark.parametrize(
+    ("most", "found", "passed"), [(0, 0, True), (0, 1, False), (2, 2, True), (2, 3, False)]
+)  # fmt: skip
+def test_a_maximum_of_a_severity_counts_just_that_severity(most: int, found: int, passed: bool) -> None:
+    findings = findings_of(*[Severity.LOW] * found, Severity.MEDIUM, Severity.INFO, Severity.UNKNOWN)
+    (gate,) = severity_gates(findings, what="findings", most={Severity.LOW: most})
+    assert (gate.passed, gate.of_findings) == (passed, True)
+    assert gate.sentence == f"findings of severity low: allowed at most {most}, found {found}."
+
+
+def test_known_and_waived_findings_are_no_part_of_it_and_it_is_counted_again() -> None:
+    new = findings_of(Severity.LOW, Severity.LOW)
+    (gate,) = severity_gates(new, what="findings", most={Severity.LOW: 1})
+    assert not gate.passed
+    waived = [*findings_of(Severity.LOW, state=State.WAIVED), *findings_of(Severity.LOW)]
+    assert counted_again(gate, waived).passed
+    assert not severity_gates(new, what="findings", most={})

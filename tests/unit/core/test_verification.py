@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.finding import Finding, Severity, State
+from pipeline.core.secret_forms import MASK
 from pipeline.core.stage import StageResult, Status
 from pipeline.core.verification import (
     Answer,
@@ -22,7 +23,7 @@ from pipeline.core.verification import (
     standing,
 )
 from pipeline.core.verification_files import compared_files
-from pipeline.core.verification_results import MASK, joined, judged_again, same_text, states_told
+from pipeline.core.verification_results import joined, judged_again, same_text, states_told
 from tests.samples import RECORD, passed, results
 
 GOOD, OPEN = confirmed("report", "It is so."), left_open("lint", "It is said so.")

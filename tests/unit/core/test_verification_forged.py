@@ -177,6 +177,7 @@ CONTAINER_CHANGES: dict[str, tuple[Change, str]] = {
     "samples of another kind": (
         lambda f: f.raw("canary", "samples.json", lambda _: '{"columns": []}'), "is not the canary's",
     ),
+    "other latencies in the chart": (lambda f: f.result("canary", details={}), "its details of the canary are not"),
     "a mode that there is none": (lambda f: f.metrics("canary", mode="lucky"), "has no mode"),
     "too many requests": (many_requests, "is not planned again"),
     "a privileged container": (loosened, "it hides a doubt: The engine did not apply a restriction (not privileged)"),

@@ -22,7 +22,7 @@ GOOD = {
     "tool": '"bandit"',
     "scope": '"tests/**"',
     "reason": '"Asserts are how these tests speak."',
-    "owner": '"Jane Doe <jane@example.org>"',
+    "owner": '"Platform team <platform@example.org>"',
     "created": "2026-06-01",
     "expires": "2026-09-01",
 }
@@ -47,7 +47,8 @@ def test_a_correct_entry_is_a_waiver_that_knows_its_lines() -> None:
     waivers = parse_waivers(text_with(until_fixed="true", justification='"component_not_present"'), RULES)
     assert waivers[0] == Waiver(
         id="B101", tool="bandit", scope="tests/**", reason="Asserts are how these tests speak.",
-        owner="Jane Doe <jane@example.org>", created=date(2026, 6, 1), expires=date(2026, 9, 1), until_fixed=True,
+        owner="Platform team <platform@example.org>",
+        created=date(2026, 6, 1), expires=date(2026, 9, 1), until_fixed=True,
         justification="component_not_present", line=3, last_line=12,
     )  # fmt: skip
     assert [waiver.place for waiver in waivers] == ["lines 3-12 of waivers.toml"]
@@ -201,7 +202,7 @@ def test_a_comment_behind_an_entry_is_not_one_of_its_lines() -> None:
 
 
 def test_quoted_and_spaced_headers_are_headers() -> None:
-    text = text_with().replace("[[waiver]]", '  [[ "waiver" ]] # Jane\'s')
+    text = text_with().replace("[[waiver]]", '  [[ "waiver" ]] # ours')
     assert parse_waivers(text, RULES)[0].line == 3
 
 

@@ -70,6 +70,27 @@ def test_a_half_made_environment_is_made_again(tmp_path: Path, lock: Path) -> No
     assert not (tools.site_packages / "stray.py").exists()
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_an_environment_in_which_a_file_was_changed_is_made_again(tmp_path: Path, lock: Path, gone: bool) -> None:
+    tools = _environments(tmp_path).ensure("sample", [lock])
+    module = tools.site_packages / "sample.py"
+    module.unlink()
+    if not gone:
+        module.write_text("VERSION = 'poisoned'\n", encoding="utf-8")
+    assert _environments(tmp_path).ensure("sample", [lock]) == tools
+    assert _version(tools).startswith("1.0 ")
+
+
+def test_what_was_changed_in_uvs_cache_is_not_used(tmp_path: Path, lock: Path) -> None:
+    tools = _environments(tmp_path).ensure("sample", [lock])
+    for module in (*tmp_path.glob("cache/**/sample.py"), tools.site_packages / "sample.py"):
+        module.write_text("VERSION = 'poisoned'\n", encoding="utf-8")
+    with pytest.raises(EnvironmentTrouble, match=r"sample\.py.*uv cache clean") as caught:
+        _environments(tmp_path).ensure("sample", [lock])
+    assert "in its cache" in str(caught.value)
+    assert not (tools.root / ".complete").exists()
+
+
 def test_another_lock_is_another_environment_and_markers_choose_the_pin(tmp_path: Path, lock: Path) -> None:
     wheels = [make_wheel(tmp_path / "wheels", "sample", version) for version in ("1.0", "2.0")]
     first = _environments(tmp_path).ensure("sample", [lock])

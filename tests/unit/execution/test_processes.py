@@ -179,16 +179,21 @@ def test_children_end_with_a_runner_that_is_killed(tmp_path: Path) -> None:
     assert _soon(lambda: _gone(child))
 
 
-def test_a_long_process_is_reported_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_is_reported_again_and_again_with_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(processes, "_BEAT_S", 0.1)
     progress = SilentProgress()
-    argv = (sys.executable, "-c", "import time; time.sleep(0.6)")
-    request = Request(argv=argv, cwd=tmp_path, timeout_s=30, title="sleeping")
+    argv = (sys.executable, "-c", "import time; time.sleep(0.4)")
+    done = iter(["", "1 of 9 files"])
+    request = Request(
+        argv=argv, cwd=tmp_path, timeout_s=30, title="sleeping", so_far=lambda: next(done, "2 of 9 files")
+    )
     LocalProcesses(os.environ, progress).run(request)
-    assert "sleeping: 0 s so far" in progress.said
-    said = len(progress.said)
+    assert progress.updates[:3] == ["sleeping", "sleeping: 1 of 9 files", "sleeping: 2 of 9 files"]
+    said = len(progress.updates)
     LocalProcesses(os.environ, progress).run(Request(argv=argv, cwd=tmp_path, timeout_s=30))
-    assert len(progress.said) == said
+    assert (len(progress.updates), progress.said) == (said, [])
 
 
 def test_a_detached_process_outlives_its_starter_and_is_known_by_when_it_began(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pipeline.core.run_record import RunRecord
 from pipeline.core.stage import StageResult, Status, not_run
 from pipeline.errors import StorageTrouble
 from pipeline.execution.store import ResultStore
-from pipeline.reporters import json_report
+from pipeline.reporters import json_reading, json_report
 
 PASSED = StageResult(
     name="lint", status=Status.PASS, reasons=(), snapshot="s1", evidence=Evidence.of("files", expected="a", checked="a")
@@ -40,7 +40,7 @@ RECORD = RunRecord(
 @pytest.fixture(name="store")
 def _store_fixture(tmp_path: Path) -> ResultStore:
     return ResultStore(
-        tmp_path / "reports", tmp_path / "state", encode=json_report.render_stage, decode=json_report.parse_stage
+        tmp_path / "reports", tmp_path / "state", encode=json_report.render_stage, decode=json_reading.parse_stage
     )
 
 
@@ -110,11 +110,11 @@ def test_raw_files_are_never_written_through_a_link(store: ResultStore, tmp_path
 def test_raw_files_that_can_not_be_removed_are_said(store: ResultStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.fresh_raw("lint")
 
-    def _denied(*_: object) -> None:
+    def _denied(*_: object, **__: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr("pipeline.execution.store.shutil.rmtree", _denied)
-    with pytest.raises(StorageTrouble, match=r"raw outputs of lint could not be emptied: Operation not permitted"):
+    monkeypatch.setattr("pipeline.execution.report_files.shutil.rmtree", _denied)
+    with pytest.raises(StorageTrouble, match=r"stages/lint/raw could not be emptied: Operation not permitted"):
         store.fresh_raw("lint")
 
 
@@ -154,3 +154,61 @@ def test_a_place_that_can_not_be_written_is_said(store: ResultStore, tmp_path: P
     os.mkfifo(tmp_path / "reports")
     with pytest.raises(StorageTrouble, match=r"result\.json could not be written"):
         store.write(PASSED)
+
+
+GLOBS = ("whole.json", "parts/*.xml")
+
+
+def _left(folder: Path) -> dict[str, str]:
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+
+
+def test_of_a_format_nothing_stays_that_is_not_made_again(store: ResultStore, tmp_path: Path) -> None:
+    beside = {"parts/c.txt": "", "parts/deep/d.xml": "", "whole.json.md": ""}
+    for name in beside:
+        (tmp_path / "reports" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "reports" / name).touch()
+    store.put({"whole.json": "1", "parts/a.xml": "1", "parts/b.xml": "1"}, GLOBS)
+    (tmp_path / "reports/parts/gone.xml").symlink_to("nowhere")
+    store.put({"parts/b.xml": "2"}, GLOBS)
+    assert _left(tmp_path / "reports") == {"parts/b.xml": "2", **beside}
+    assert not (tmp_path / "reports/parts/gone.xml").is_symlink()
+
+
+def test_a_file_that_is_what_it_shall_be_is_not_written_again(store: ResultStore, tmp_path: Path) -> None:
+    store.put({"summary.md": "é\ud800"}, ["summary.md"])
+    path = tmp_path / "reports/summary.md"
+    before = path.stat().st_ino
+    store.put({"summary.md": "é\ud800"}, ["summary.md"])
+    assert path.stat().st_ino == before
+    store.put({"summary.md": "other"}, ["summary.md"])
+    assert path.read_text(encoding="utf-8") == "other"
+    path.unlink()
+    path.symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").write_text("other", encoding="utf-8")
+    store.put({"summary.md": "other"}, ["summary.md"])
+    assert not path.is_symlink()
+
+
+def test_reports_are_neither_written_nor_removed_through_a_link(store: ResultStore, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious.xml").touch()
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/parts").symlink_to(outside)
+    store.put({"parts/a.xml": "1"}, GLOBS)
+    assert (_left(tmp_path / "reports"), _left(outside)) == ({"parts/a.xml": "1"}, {"precious.xml": ""})
+
+
+@pytest.mark.parametrize("name", ["../a.xml", "parts/../../a.xml", "/a.xml", "parts/../../../a/b.xml"])
+def test_a_report_lies_below_the_reports(store: ResultStore, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="outside of the reports folder"):
+        store.put({name: "1"}, GLOBS)
+    assert not list(tmp_path.rglob("*.xml"))
+
+
+def test_what_an_earlier_run_left_and_can_not_be_removed_is_said(store: ResultStore, tmp_path: Path) -> None:
+    (tmp_path / "reports/whole.json").mkdir(parents=True)
+    with pytest.raises(StorageTrouble, match=r"whole\.json could not be removed: Is a directory"):
+        store.put({}, GLOBS)

@@ -81,6 +81,51 @@ def test_debian_packages_are_known_by_both_kinds_of_records() -> None:
     assert contents.debian_packages() == (("base-files", "13"), ("libc6", "2.41-1"))
 
 
+def test_a_release_is_told_once_however_many_layers_and_places_name_it() -> None:
+    contents = read(
+        layer(
+            ("opt/a-1.dist-info/METADATA", b"Name: A\nVersion: 1\n", 0o644),
+            ("srv/a-1.dist-info/METADATA", b"Name: a\nVersion: 1\n", 0o644),
+            ("var/lib/dpkg/status", STATUS, 0o644),
+        ),
+        layer(("var/lib/dpkg/status.d/libc6", b"Package: libc6\nVersion: 2.41-1\n", 0o644)),
+    )
+    assert [record.place for record in contents.python_records()] == ["opt/a-1.dist-info/METADATA"]
+    assert [record.name for record in contents.debian_records()] == ["libc6"]
+
+
+def test_the_copyright_file_of_a_package_may_lie_in_another_s_folder() -> None:
+    contents = read(
+        layer(
+            ("usr/share/doc/gcc-14-base/copyright", b"text", 0o644),
+            ("usr/share/doc/libgcc-s1", "gcc-14-base"),
+            ("usr/share/doc/away", "/usr/share/doc/gcc-14-base"),
+            ("usr/share/doc/lost", "nowhere"),
+            ("usr/share/doc/gcc-14-base/changelog", b"news", 0o644),
+        )
+    )
+    names = ("gcc-14-base", "libgcc-s1", "away", "lost", "none")
+    assert [contents.copyright_of(name) for name in names] == ["text", "text", "text", "", ""]
+    assert contents.text("usr/share/doc/gcc-14-base/changelog") == ""
+
+
+RELEASE = b"# a comment\nID=debian\nVERSION_ID=\"13\"\nNAME='A B'\n\nnothing\n"
+
+
+@pytest.mark.parametrize("path", ["usr/lib/os-release", "etc/os-release"])
+def test_the_release_is_what_the_image_says(path: str) -> None:
+    assert read(layer((path, RELEASE, 0o644))).release() == {"ID": "debian", "VERSION_ID": "13", "NAME": "A B"}
+
+
+def test_an_image_may_not_say_what_it_is() -> None:
+    assert read(layer(("etc/os-release", "../usr/lib/os-release"))).release() == {}
+
+
+def test_a_record_of_a_size_that_no_package_manager_writes_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.images.contents._LARGEST_KEPT", len(STATUS) - 1)
+    assert not read(layer(("var/lib/dpkg/status", STATUS, 0o644))).debian_packages()
+
+
 @pytest.mark.parametrize(
     "damaged",
     [

@@ -13,7 +13,7 @@ from hypothesis import given
 from pipeline.core.evidence import Evidence
 from pipeline.core.finding import Finding, Severity
 from pipeline.core.stage import NotChecked, StageResult, Status, Suppression, not_run
-from pipeline.reporters import json_report
+from pipeline.reporters import json_reading, json_report
 from tests.samples import passed, report, results
 
 # "Version 1 grows by addition only": what DESIGN.md lists, and what was added since.
@@ -89,12 +89,13 @@ def _full() -> StageResult:
 def test_the_keys_are_those_of_the_contract() -> None:
     document = _document(_full())
     stage, finding = document["stages"][0], document["findings"][0]
-    assert set(document) == REPORT | {"run", "generator", "results", "checksum"}
-    assert set(stage) == STAGE
-    assert set(finding) == FINDING | {"stage", "counted"}
+    assert set(document) == REPORT | {"run", "generator", "results", "checksum", "last_green"}
+    assert set(stage) == STAGE | {"details", "components", "basis"}
+    added = {"stage", "counted", "owner", "context", "context_start", "sources", "cvss", "exploited", "epss"}
+    assert set(finding) == FINDING | added
     assert set(document["policy"]) == {"digest", "effective", "against", "changes", "approval"}
     assert [set(item) for item in (*stage["gates"], *stage["tools"], *stage["artifacts"])] == [
-        {"what", "allowed", "found", "passed", "of_findings"},
+        {"what", "allowed", "found", "passed", "of_findings", "of_severity", "most"},
         {"name", "version"},
         {"path", "sha256"},
     ]
@@ -130,13 +131,13 @@ def test_the_reason_for_an_empty_expected_set_is_shown_and_read_back() -> None:
     nothing = Evidence(unit="files", expected=frozenset(), checked=frozenset(), nothing_expected="It has none yet.")
     stage = StageResult(name="lint", status=Status.PASS, reasons=(), evidence=nothing)
     assert _document(stage)["stages"][0]["evidence"]["nothing_expected"] == "It has none yet."
-    assert json_report.parse_stage(json_report.render_stage(stage)) == stage
+    assert json_reading.parse_stage(json_report.render_stage(stage)) == stage
 
 
 @given(results())
 def test_a_stage_comes_back_as_it_was(result: StageResult) -> None:
     text = json_report.render_stage(result)
-    back = json_report.parse_stage(text)
+    back = json_reading.parse_stage(text)
     assert back == replace(result, duration_s=round(result.duration_s, 3))
     assert json_report.render_stage(back) == text
 
@@ -155,7 +156,7 @@ def test_what_a_report_says_of_its_run_comes_back_and_is_rendered_the_same(
 ) -> None:
     made = report(one, other)
     text = json_report.render(made)
-    record, finished = json_report.parse_record(text)
+    record, finished = json_reading.parse_record(text)
     assert (record, finished) == (replace(made.record, stages=("lint", "scan")), made.finished)
     assert json_report.render(replace(made, record=record, finished=finished)) == text
 
@@ -164,28 +165,28 @@ def test_what_a_report_says_of_its_run_comes_back_and_is_rendered_the_same(
 def test_a_report_names_the_digest_of_each_result_and_its_own(result: StageResult) -> None:
     text = json_report.render(report(result))
     assert json.loads(text)["results"] == {"lint": json_report.digest(json_report.render_stage(result))}
-    told, derived = json_report.checksum(text)
+    told, derived = json_reading.checksum(text)
     assert told == derived == json.loads(text)["checksum"]
-    assert json_report.checksum(text.replace("pipeline.report/v1", "pipeline.report/v2"))[1] != told
+    assert json_reading.checksum(text.replace("pipeline.report/v1", "pipeline.report/v2"))[1] != told
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"checksum": "0"}\n', json_report.render(report(passed())) + " "])
 def test_a_text_without_a_checksum_at_its_end_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="checksum"):
-        json_report.checksum(text)
+        json_reading.checksum(text)
 
 
 def test_a_doubt_makes_a_green_that_was_read_none() -> None:
     told = replace(passed(), doubts=("It saw only half.",))
-    assert json_report.parse_stage(json_report.render_stage(told)) is None
-    assert json_report.read_stage(json_report.render_stage(told)) == told
+    assert json_reading.parse_stage(json_report.render_stage(told)) is None
+    assert json_reading.read_stage(json_report.render_stage(told)) == told
 
 
 @pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
 def test_numbers_that_json_has_not_are_text(number: float) -> None:
     stage = replace(passed(), metrics={"p95_ms": number})
     assert _document(stage)["stages"][0]["metrics"] == {"p95_ms": str(number)}
-    assert json_report.parse_stage(json_report.render_stage(stage)) == replace(stage, metrics={"p95_ms": str(number)})
+    assert json_reading.parse_stage(json_report.render_stage(stage)) == replace(stage, metrics={"p95_ms": str(number)})
 
 
 @pytest.mark.parametrize(
@@ -204,21 +205,21 @@ def test_numbers_that_json_has_not_are_text(number: float) -> None:
 )
 def test_a_stage_that_does_not_hold_together_is_no_result(change: dict[str, Any]) -> None:
     document = json.loads(json_report.render_stage(passed()))
-    assert json_report.parse_stage(json.dumps(document)) is not None
-    assert json_report.parse_stage(json.dumps({**document, **change})) is None
+    assert json_reading.parse_stage(json.dumps(document)) is not None
+    assert json_reading.parse_stage(json.dumps({**document, **change})) is None
 
 
 def test_a_green_whose_evidence_was_cut_is_no_result() -> None:
     document = json.loads(json_report.render_stage(passed()))
     document["details"]["checked"] = []
-    assert json_report.parse_stage(json.dumps(document)) is None
+    assert json_reading.parse_stage(json.dumps(document)) is None
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "3", '"x"', "{}", "{" * 10, "[" * 100_000])
 def test_anything_else_is_no_result(text: str) -> None:
-    assert json_report.parse_stage(text) is None
+    assert json_reading.parse_stage(text) is None
 
 
 def test_keys_of_a_later_version_are_passed_over() -> None:
     document = json.loads(json_report.render_stage(passed()))
-    assert json_report.parse_stage(json.dumps({**document, "later": 1})) == passed()
+    assert json_reading.parse_stage(json.dumps({**document, "later": 1})) == passed()

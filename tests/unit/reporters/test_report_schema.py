@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import asdict, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 import pipeline.reporters
+from pipeline.core.finding import State
+from pipeline.core.policy_difference import Difference, Effect
+from pipeline.core.run_record import Against
 from pipeline.core.stage import StageResult, not_run
+from pipeline.core.waiver import JUSTIFICATIONS, Waiver
 from pipeline.reporters import json_report
 from tests.finished_containers import CONTAINERS
 from tests.finished_reports import MIXED, finished
-from tests.samples import passed, report, results
-from tests.waivers import make_waiver, waived_report
+from tests.samples import TEXT, passed, report, results
+from tests.waivers import make_finding, make_waiver, waived_report
 
 PUBLISHED = Path(pipeline.reporters.__file__).with_name("pipeline-report.schema.json")
 SCHEMA: dict[str, Any] = json.loads(PUBLISHED.read_text(encoding="utf-8"))
@@ -118,3 +125,65 @@ def test_a_later_addition_is_no_fault() -> None:
         assert not strict().is_valid(written)
         del holder["later"]
     strict().validate(written)
+
+
+CHANGES = st.builds(
+    Difference, subject=TEXT, effect=st.sampled_from(list(Effect)), sentence=TEXT, item=TEXT, approved=st.booleans()
+)
+WAIVERS = st.builds(
+    make_waiver,
+    id=st.sampled_from(["B101", "f" * 32, "]]>"]),
+    reason=TEXT,
+    owner=TEXT,
+    expires=st.dates(date(2025, 12, 1), date(2026, 6, 1)),
+    until_fixed=st.booleans(),
+    justification=st.sampled_from(["", *JUSTIFICATIONS]),
+    stages=st.sampled_from([(), ("scan",), ("scan", "own")]),
+)
+
+
+@given(
+    st.none() | st.builds(Against, revision=TEXT, source=TEXT, commit=TEXT),
+    st.lists(CHANGES, max_size=3),
+    TEXT,
+    st.lists(WAIVERS, max_size=3),
+)
+def test_what_a_run_was_compared_with_and_its_waivers_are_valid_whatever_they_say(
+    against: Against | None, changes: list[Difference], approval: str, waivers: list[Waiver]
+) -> None:
+    made = waived_report(*waivers, findings=(make_finding(state=State.WAIVED), make_finding(fix="2.0", package="six")))
+    record = replace(made.record, against=against, changes=tuple(changes), approval=approval)
+    written = document(json_report.render(replace(made, record=record)))
+    assert written["policy"]["changes"] == [asdict(change) for change in changes]
+    VALIDATOR.validate(written)
+    strict().validate(written)
+
+
+@pytest.mark.parametrize("holder", ["against", "change", "waiver", "finding", "policy"])
+def test_each_name_is_explained(holder: str) -> None:
+    properties = SCHEMA["$defs"][holder]["properties"]
+    assert not [name for name, value in properties.items() if not {"description", "$ref"} & value.keys()]
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("policy", "against"), {"revision": "main"}), (("policy", "changes", 0, "effect"), "worse"),
+        (("policy", "changes", 0, "approved"), "yes"), (("policy", "approval"), None),
+        (("waivers", 0, "state"), "forgotten"), (("waivers", 0, "expires"), "soon"), (("waivers", 0, "hides"), "all"),
+        (("findings", 0, "epss"), 1.5), (("findings", 0, "cvss"), "9.8"), (("findings", 0, "exploited"), "yes"),
+        (("findings", 0, "context_start"), -1), (("findings", 0, "sources"), "bandit:B105"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_in_them_is_refused(where: tuple[Any, ...], value: Any) -> None:
+    made = waived_report(make_waiver(), findings=(make_finding(),))
+    change = Difference(subject="lint.fail_on", effect=Effect.LOOSENS, sentence="It was.")
+    written = document(json_report.render(replace(made, record=replace(made.record, changes=(change,)))))
+    VALIDATOR.validate(written)
+    holder: Any = written
+    for name in where[:-1]:
+        holder = holder[name]
+    assert where[-1] in holder
+    holder[where[-1]] = value
+    with pytest.raises(jsonschema.ValidationError):
+        VALIDATOR.validate(written)

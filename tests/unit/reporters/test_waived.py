@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from pipeline.console import stage_lines
+from pipeline.console_layout import Layout
+from pipeline.console_stage import stage_lines
 from pipeline.core.finding import Finding, State
 from pipeline.core.run_record import Report
 from pipeline.core.stage import Status
 from pipeline.core.waiver import Waiver
-from pipeline.reporters import json_report, junit, summary
+from pipeline.reporters import json_reading, json_report, junit, summary
 from tests.samples import FINDINGS, HOSTILE, WORDS, passed, report
 from tests.waivers import DAY, make_finding, make_waiver, waived_report
 
@@ -32,7 +33,7 @@ BOTH = (WAIVED, make_finding(rule="B105", id="e" * 32, message="bad"))
 
 def parsed(made: Report) -> etree._Element:
     """Its JUnit document."""
-    return etree.fromstring(junit.render(made).encode())
+    return etree.fromstring(junit.render(made)[junit.MERGED].encode())
 
 
 def test_junit_skips_it_with_reason_owner_and_days_left() -> None:
@@ -88,7 +89,7 @@ def test_json_holds_every_waiver_with_its_standing_and_is_a_record_again() -> No
     assert [(w["id"], w["state"], w["days_left"], w["hides"]) for w in shown] == [
         ("B101", "used", 90, ["f" * 32]), ("B999", "unused", 90, []),
     ]  # fmt: skip
-    assert json_report.parse_record(text)[0].waivers == made.record.waivers
+    assert json_reading.parse_record(text)[0].waivers == made.record.waivers
 
 
 def test_of_several_waivers_the_one_that_lasts_longest_is_shown() -> None:
@@ -100,7 +101,7 @@ def test_of_several_waivers_the_one_that_lasts_longest_is_shown() -> None:
 
 def test_the_terminal_does_not_show_it_among_what_failed() -> None:
     stage = replace(passed("scan"), findings=BOTH, status=Status.FAIL, reasons=("One.",))
-    lines = "\n".join(text for text, _ in stage_lines(stage))
+    lines = "\n".join(stage_lines(stage, Layout(str)))
     assert "B105" in lines and "B101" not in lines
 
 

@@ -207,6 +207,7 @@ def test_an_online_run_asks_for_the_lock_the_control_and_the_bill(tmp_path: Path
         "python.cdx.json",
     ]
     assert f"--requirement={tmp_path / 'tree/requirements.txt'}" in runner.requests[0].argv
+    assert [(part.purl, part.place) for part in examined.components] == [("pkg:pypi/six@1.17.0", "requirements.txt")]
 
 
 def test_pins_whose_markers_are_false_here_are_looked_up_all_the_same(tmp_path: Path) -> None:
@@ -259,8 +260,10 @@ def test_a_crash_of_pip_audit_is_trouble_with_advice(tmp_path: Path) -> None:
 def test_a_lock_that_is_not_current_fails_whatever_pip_audit_does(tmp_path: Path) -> None:
     files = {**FILES, "requirements.in": "six>=2\n"}
     runner = scripted(writes(None, 1, "ConnectionError"))
-    status, reasons = conclude(STAGE.run(audit_context(tmp_path, files, processes=runner)))
+    examined = STAGE.run(audit_context(tmp_path, files, processes=runner))
+    status, reasons = conclude(examined)
     assert status is Status.FAIL
+    assert [part.name for part in examined.components] == ["six"]
     assert "pins six 1.17.0, and requirements.in asks for >=2." in reasons[0]
     assert any("left no result" in reason for reason in reasons)
 

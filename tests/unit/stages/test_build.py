@@ -235,3 +235,20 @@ def test_a_result_holds_as_long_as_the_engine_has_the_image(trial: Trial) -> Non
 def test_every_planted_fault_is_caught() -> None:
     assert len(controls()) == 5
     assert all(control.caught for control in controls())
+
+
+def test_the_image_s_packages_are_handed_to_the_bill_of_materials(trial: Trial) -> None:
+    trial.bases = replace(trial.bases, bases=replace(BASES, archives={"libc6 2.41": "a" * 64}))
+    release = ("usr/lib/os-release", b"ID=debian\n", 0o644)
+    system, libc = trial.holding(*MEMBERS, release).run().components
+    assert (system.name, libc.name, libc.version) == ("debian", "libc6", "2.41")
+    assert (libc.purl, libc.hashes) == ("pkg:deb/debian/libc6@2.41?distro=debian", (f"sha256:{'a' * 64}",))
+
+
+def test_an_image_without_dpkg_s_records_says_what_its_bill_of_materials_lacks(trial: Trial) -> None:
+    examination = trial.holding(*MEMBERS[:2]).run()
+    assert not examination.components
+    (lacking,) = examination.not_checked
+    assert lacking.what == "the operating system's packages in the image"
+    assert "does not list them" in lacking.reason
+    assert not trial.holding(*MEMBERS).run().not_checked

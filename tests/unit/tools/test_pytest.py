@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -230,3 +231,13 @@ def test_a_failure_outside_of_the_snapshot_has_no_place_in_it(file: str, tmp_pat
 def test_a_worker_of_a_parallel_run_tells_only_what_it_left_out() -> None:
     assert tool.WITNESS_SOURCE.count("PYTEST_XDIST_WORKER") == 1
     compile(tool.WITNESS_SOURCE, "witness", "exec")
+
+
+def test_the_witness_leaves_nothing_open_that_a_strict_project_would_take_for_a_fault(tmp_path: Path) -> None:
+    record = tool.plant_witness(tmp_path)
+    done = subprocess.run(
+        (sys.executable, "-X", "dev", "-W", "error", "-c", f"import {tool.WITNESS}"),
+        env={**os.environ, **{name: value for name, value in tool.environment(record).items() if value}},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
