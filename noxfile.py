@@ -2,6 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = [
 #     "ahocorasick-rs>=1.0",
+#     "cryptography>=46",
 #     "cvss>=3.6",
 #     "cyclonedx-python-lib>=11.12",
 #     "docker>=7.1",

@@ -13,9 +13,11 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline import image_options
 from pipeline.cli_parser import parser
 from pipeline.console_terminal import COLOUR_VARIABLE
 from pipeline.errors import ConfigurationError, PipelineError
@@ -203,9 +205,17 @@ def _baseline(options: argparse.Namespace) -> int:
     return baseline_command.carry_out(_place(), check=options.check, reason=options.grow)
 
 
-def _verify(options: argparse.Namespace) -> int:
-    from pipeline import verify_command
+def _promote(options: argparse.Namespace) -> int:
+    from pipeline import image_command
 
+    return image_command.promote(options.image, options.to, image_command.believed(options, _place))
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from pipeline import image_command, verify_command
+
+    if image_options.is_wanted(options):
+        return image_command.verify_image(options.image, image_command.believed(options, _place), as_json=options.json)
     place = None if options.reports else _place()
     return verify_command.carry_out(options.reports, place, as_json=options.json)
 
@@ -251,16 +261,8 @@ def _base_lock(options: argparse.Namespace) -> int:
 def _waive(options: argparse.Namespace) -> int:
     from pipeline import waive_command
 
-    wanted = waive_command.Wanted(
-        id=options.id,
-        tool=options.tool,
-        scope=options.scope,
-        reason=options.reason,
-        owner=options.owner,
-        days=options.days,
-        until_fixed=options.until_fixed,
-        justification=options.justification,
-    )
+    own = {item.name for item in fields(waive_command.Wanted)}
+    wanted = waive_command.Wanted(**{name: value for name, value in vars(options).items() if name in own})
     return waive_command.carry_out(_place(), wanted, yes=options.yes, answers=sys.stdin)
 
 
@@ -268,9 +270,7 @@ def _clean(options: argparse.Namespace) -> int:
     del options
     place = _place()
     removed = place.ports.engine().remove_leftovers(place.ownership)
-    for name in removed:
-        print(f"removed {name}")
-    print(f"{len(removed)} left-overs removed")
+    print(*(f"removed {name}" for name in removed), f"{len(removed)} left-overs removed", sep="\n")
     return 0
 
 
@@ -282,6 +282,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "audit": _audit,
     "baseline": _baseline,
     "verify": _verify,
+    "promote": _promote,
     "report": _report,
     "merge": _merge,
     "engine": _engine,

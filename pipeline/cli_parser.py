@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pipeline import image_options
 from pipeline.console_terminal import COLOUR_VARIABLE, COLOURS
 from pipeline.settings import STAGE_NAMES
 
@@ -40,6 +41,8 @@ def parser() -> argparse.ArgumentParser:
     verification = add("verify", "Check a finished report: digests, statuses, verdict, waivers; from itself alone.")
     verification.add_argument("reports", nargs="?", default="", help="its folder; default: this checkout's own")
     verification.add_argument("--json", action="store_true", help="as JSON")
+    image_options.of_verify(verification)
+    image_options.of_promote(add("promote", image_options.PROMOTE))
     report = add("report", "Make any format of a finished report again, from its pipeline.json alone.")
     report.add_argument("reports", nargs="?", default="", help="its folder; default: this checkout's own")
     report.add_argument(

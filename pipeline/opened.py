@@ -23,6 +23,7 @@ from pipeline.execution.releases import ReleaseFile
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
+    from pipeline.attestation.signing import Signing
     from pipeline.registry_opening import OpenedRegistries
 
 
@@ -76,6 +77,12 @@ class Opened:
                 program=self._registry_program,
             )
         return self._registries
+
+    def signing(self, run: str, version: str) -> Signing:
+        """With what a push is signed. Raises ConfigurationError when the key can't be used."""
+        from pipeline.signing_opening import open_signing
+
+        return open_signing(self._settings.push, self._environ, self._redact, run=run, version=version)
 
     def _registry_program(self) -> str:
         """The rehearsal's program; where it is missing and may be installed, it is."""

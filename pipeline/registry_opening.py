@@ -15,7 +15,7 @@ from pipeline.engines.registry_transport import Address, RegistryTransport
 from pipeline.errors import RegistryTrouble
 from pipeline.execution.clock import SystemClock
 from pipeline.execution.rehearsal import RehearsalRegistry, find_program
-from pipeline.settings import Push
+from pipeline.settings_push import Push
 
 if TYPE_CHECKING:
     from pipeline.workplace import Workplace

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.core.finding import Confidence, Severity
 from pipeline.settings_keys import PYTHON, Maxima, expected_none, key, most
+from pipeline.settings_push import Push
 
 STAGE_NAMES = ("lint", "scan", "secrets", "audit", "test", "build", "smoke", "canary", "push")
 """The nine stages, in the order in which they run (a contract)."""
@@ -196,17 +197,6 @@ class Canary:
     tolerance: float = key(0.2, "how much slower than the release the candidate may be, as a share", low=0)
     markers: str = key("canary", "which tests run against a live deployment (a pytest -m expression)")
     timeout_s: int = key(300, "seconds that it all may take", low=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Push:
-    """The registry."""
-
-    registry: str = key("", "host[:port] of the registry; none: a rehearsal on loopback")
-    repository: str = key("", "the repository in it; default: the image's name")
-    insecure: bool = key(False, "whether plain HTTP is spoken with a registry that is not on loopback")
-    ca_file: str = key("", "certificate authority of a private registry (PEM)")
-    timeout_s: int = key(600, "seconds that the exchange may take", low=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,11 @@ from pipeline.settings_values import Given, Refused, checked, nearest
 FILE = "pyproject.toml"
 PREFIX = "PIPELINE_"
 AGAINST_VARIABLE = "PIPELINE_AGAINST"
+SIGNING_KEY = "PIPELINE_PUSH_SIGNING_KEY"
+CREDENTIALS = frozenset(
+    {"PIPELINE_PUSH_USERNAME", "PIPELINE_PUSH_PASSWORD", SIGNING_KEY, "PIPELINE_PUSH_SIGNING_PASSPHRASE"}
+)
+"""Variables that are no settings: what they hold is read where it is used, and shown nowhere."""
 
 
 def load(root: Path | None, environ: Mapping[str, str], extra_stages: tuple[str, ...] = ()) -> Settings:
@@ -64,6 +69,9 @@ def load(root: Path | None, environ: Mapping[str, str], extra_stages: tuple[str,
             "The settings can't be used: " + " ".join(faults),
             advice="'pipeline config' shows every key and its effective value.",
         )
+    if environ.get(SIGNING_KEY):
+        # No setting, since it is a secret; that there is one is asked before a push that must be signed begins.
+        sources["push.signing_key"] = SIGNING_KEY
     extra = {name: _table(table, name, f"tool.pipeline.{name}") for name in extra_stages}
     settings = Settings(**sections, extra=extra, sources=sources)
     return _with_project_defaults(settings, metadata)
@@ -182,7 +190,7 @@ def _overlay_environment(given: dict[str, dict[str, Given]], environ: Mapping[st
             keys = [item.name for item in fields(getattr(Settings(), section))]
             if rest in keys:
                 given.setdefault(section, {})[rest] = Given(text, variable, is_text=True)
-            else:
+            elif variable not in CREDENTIALS:
                 spelt = [f"{PREFIX}{section}_{item}".upper() for item in keys]
                 faults.append(f"{variable}: {section} has no key {rest!r}{nearest(variable, spelt)}.")
 

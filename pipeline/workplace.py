@@ -100,6 +100,7 @@ class Workplace:
             redact=self.redact,
             engine=self._opened.engine,
             registries=self._opened.registries,
+            signing=partial(self._opened.signing, self._run_id, release()),
             advisories=self._opened.advisories,
             bases=self._opened,
             releases=self._opened.releases,

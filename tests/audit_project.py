@@ -92,6 +92,7 @@ def audit_context(
             redact=Plain(),
             engine=absent,
             registries=absent,
+            signing=absent,
             advisories=served,
             bases=absent,  # type: ignore[arg-type]  # never used
             releases=absent,  # type: ignore[arg-type]  # never used

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +28,23 @@ Fault = Callable[[Answer], Answer]
 """What is done to a response."""
 
 
+@dataclass(frozen=True)
+class Disturbance:
+    """What is done to an exchange: to the request on its way, to the connection, to the response.
+
+    ``request`` changes the body; if ``short`` is not all of it, the connection ends on both sides after so many bytes;
+    ``hang_up`` passes nothing on; ``lose`` passes everything on and answers nothing; ``delay_s`` holds the answer back.
+    """
+
+    name: str
+    answer: Fault | None = None
+    request: Callable[[bytes], bytes] | None = None
+    short: Callable[[bytes], int] | None = None
+    hang_up: bool = False
+    lose: bool = False
+    delay_s: float = 0.0
+
+
 @dataclass
 class FaultProxy:
     """``faults`` pairs predicates of method and path with what is done; the first that applies counts."""
@@ -34,6 +53,7 @@ class FaultProxy:
     faults: list[tuple[Callable[[str, str], bool], Fault]] = field(default_factory=list)
     seen: list[tuple[str, str]] = field(default_factory=list)
     address: str = ""
+    disturb: Callable[[int, str, str], Disturbance | None] = lambda number, method, path: None
 
     def spoil(self, method: str, part: str, fault: Fault, *, times: int = 1_000_000) -> None:
         """From now on, at most ``times`` times, do this to requests of ``method`` whose path holds ``part``."""
@@ -58,11 +78,15 @@ def cut(answer: Answer) -> Answer:
     return Answer(status=answer.status, headers=answer.headers, body=answer.body, cut=True)
 
 
+def turned(body: bytes) -> bytes:
+    """The body with one bit in its middle turned; nothing stays nothing."""
+    middle = len(body) // 2
+    return body[:middle] + bytes(byte ^ 1 for byte in body[middle : middle + 1]) + body[middle + 1 :]
+
+
 def corrupt(answer: Answer) -> Answer:
     """Turn one bit in the middle of the body."""
-    middle = len(answer.body) // 2
-    spoilt = answer.body[:middle] + bytes((answer.body[middle] ^ 1,)) + answer.body[middle + 1 :]
-    return Answer(status=answer.status, headers=answer.headers, body=spoilt)
+    return Answer(status=answer.status, headers=answer.headers, body=turned(answer.body))
 
 
 def header(name: str, value: str) -> Fault:
@@ -120,24 +144,55 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         body = self._body()
+        disturbance = self.rules.disturb(len(self.rules.seen), self.command, self.path) or Disturbance("none")
         self.rules.seen.append((self.command, self.path))
-        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("transfer-encoding", "content-length")}
+        if disturbance.hang_up:
+            self.close_connection = True
+            return
+        if disturbance.short is not None and (part := disturbance.short(body)) != len(body):
+            self._pass_a_part_on(body, part)
+            self.close_connection = True
+            return
+        if disturbance.request is not None:
+            body = disturbance.request(body)
+        hop = ("transfer-encoding", "content-length")
+        # A header may occur several times, as Accept does in what an engine asks.
+        names = dict.fromkeys(name for name in self.headers if name.lower() not in hop)
+        headers = {name: ", ".join(self.headers.get_all(name, ())) for name in names}
         parts = urlsplit(f"//{self.rules.upstream}")
         upstream = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
         with contextlib.closing(upstream):
             upstream.request(self.command, self.path, body=body, headers=headers)
             response = upstream.getresponse()
-            hop = ("transfer-encoding", "connection", "content-length")
+            between = ("transfer-encoding", "connection", "content-length")
             answer = Answer(
                 status=response.status,
-                headers=[(k, v) for k, v in response.getheaders() if k.lower() not in hop],
+                headers=[(k, v) for k, v in response.getheaders() if k.lower() not in between],
                 body=response.read(),
             )
             length = response.headers.get("Content-Length", "0")
-        fault = next((fault for applies, fault in self.rules.faults if applies(self.command, self.path)), None)
+        if disturbance.lose:
+            self.close_connection = True
+            return
+        time.sleep(disturbance.delay_s)
+        fault = disturbance.answer or next(
+            (fault for applies, fault in self.rules.faults if applies(self.command, self.path)), None
+        )
         if fault is not None:
             answer = fault(answer)
         self._send(answer, length if self.command == "HEAD" and fault is None else str(len(answer.body)))
+
+    def _pass_a_part_on(self, body: bytes, length: int) -> None:
+        """Announce all of it, send the first ``length`` bytes, and hang up."""
+        parts = urlsplit(f"//{self.rules.upstream}")
+        lines = [f"{self.command} {self.path} HTTP/1.1", f"Content-Length: {len(body)}"]
+        lines += [
+            f"{k}: {v}" for k, v in self.headers.items() if k.lower() not in ("transfer-encoding", "content-length")
+        ]
+        with contextlib.closing(
+            socket.create_connection((parts.hostname or "", parts.port or 80), timeout=20)
+        ) as upstream:
+            upstream.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body[: max(length, 0)])
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":

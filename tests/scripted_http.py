@@ -89,7 +89,7 @@ def scripted_http(answer: Callable[[Asked], Reply]) -> Iterator[ScriptedHttp]:
             if reply.promised is not None:
                 self.close_connection = True
 
-        do_GET = do_HEAD = do_PUT = do_POST = _answer  # noqa: N815 - the base class's names
+        do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = _answer  # noqa: N815 - the base class's names
 
     server = _Server(("127.0.0.1", 0), Handler)
     script = ScriptedHttp(port=server.server_address[1])

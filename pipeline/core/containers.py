@@ -6,12 +6,15 @@ two are never mixed, and a tag is only ever a label.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from pipeline.errors import TargetFault
+from pipeline.errors import RegistryTrouble, TargetFault
+
+if TYPE_CHECKING:
+    from pipeline.core.oci_manifest import Descriptor
 
 OWNER_LABEL = "pipeline.owner"
 RUN_LABEL = "pipeline.run"
@@ -229,13 +232,33 @@ class Manifest:
     body: bytes
 
 
-class Registry(Protocol):
-    """One repository of a registry, spoken to over its HTTP API. Every method raises RegistryTrouble."""
+class ManifestChanged(RegistryTrouble):
+    """A tag was not replaced, because it names another manifest by now than the one that was to be replaced."""
+
+
+class Holder(Protocol):
+    """Where an image, and what is said of it, can be read. Every method raises RegistryTrouble."""
 
     @property
     def reference(self) -> str:
-        """``host/repository`` as an engine needs it."""
+        """``host/repository`` as an engine needs it, or where else it is."""
         ...
+
+    def manifest(self, reference: str) -> Manifest | None:
+        """The manifest with this tag or digest, its body verified against the digest; none when there is none."""
+        ...
+
+    def blob(self, blob: Descriptor) -> bytes:
+        """A small blob, verified against its digest and size."""
+        ...
+
+    def referrers(self, digest: str) -> Manifest | None:
+        """The index of what refers to ``digest``, where one is kept by itself."""
+        ...
+
+
+class Registry(Holder, Protocol):
+    """One repository of a registry, spoken to over its HTTP API. Every method raises RegistryTrouble."""
 
     @property
     def rehearsal(self) -> bool:
@@ -247,12 +270,15 @@ class Registry(Protocol):
         """What an engine needs to push (``username``, ``password``), or nothing."""
         ...
 
-    def manifest(self, reference: str) -> Manifest | None:
-        """The manifest with this tag or digest, its body verified against the digest; none when there is none."""
+    def put_manifest(self, reference: str, manifest: Manifest, *, replacing: str | None = None) -> None:
+        """Bring a manifest there by its digest, or give its bytes a tag, which has the digest ``replacing`` until then.
+
+        Raises ManifestChanged where the registry notices that it has another by now.
+        """
         ...
 
-    def put_manifest(self, tag: str, manifest: Manifest) -> None:
-        """Give the same bytes another tag."""
+    def upload(self, blob: Descriptor, content: Callable[[], BinaryIO]) -> int:
+        """Bring a blob there; the bytes that were sent for it, 0 if it was there already."""
         ...
 
     def verify_blobs(self, manifest: Manifest) -> int:

@@ -83,12 +83,14 @@ def judged(found: Iterable[Difference]) -> tuple[Difference, ...]:
 
 
 # Which way a key goes, by its name; the first pattern that matches the whole name decides.
-_HIGHER, _LOWER, _SCOPE, _STAGES, _EXCLUSIONS, _RATING, _LEAVE, _DUTY, _FREE = (
-    "higher", "lower", "scope", "stages", "exclusions", "rating", "leave", "duty", "free",
+_HIGHER, _LOWER, _SCOPE, _STAGES, _EXCLUSIONS, _RATING, _LEAVE, _DUTY, _FREE, _SIGNING = (
+    "higher", "lower", "scope", "stages", "exclusions", "rating", "leave", "duty", "free", "signing",
 )  # fmt: skip
 _WAYS: tuple[tuple[str, str], ...] = (
     (r"(.*[._])?timeout_s", _FREE),
-    (r"against|name|version|service|python|push\.(registry|repository|ca_file)|canary\.rate", _FREE),
+    (r"against|name|version|service|python|canary\.rate", _FREE),
+    (r"push\.(registry|repository|ca_file|key_file|public_key|policy|builder|source)", _FREE),
+    (r"push\.sign", _SIGNING),
     (r"build\.(dockerfile|image|python|debian_mirror)|(test|smoke)\.environment", _FREE),
     (r"audit\.(kev|epss)", _FREE),
     (r"smoke\.(port|ready_path|base_url_option|random_keys)", _FREE),
@@ -104,6 +106,7 @@ _WAYS: tuple[tuple[str, str], ...] = (
 _NOTHING_ASKED = {_HIGHER: float("-inf"), _LOWER: float("inf")}
 # A gate at an earlier word counts what a gate at a later one does, and more.
 _RATINGS = ("info", "low", "medium", "high", "critical")
+_SIGNINGS = ("required", "auto", "off")
 
 
 def way_of(name: str) -> str:
@@ -127,8 +130,9 @@ def _difference(name: str, old: Any, new: Any, exists: Callable[[str], bool]) ->
 
 def _ordered(way: str, old: Any, new: Any) -> Effect | None:
     """Which way one value goes after another; none when they can't be ordered."""
-    if way == _RATING and old in _RATINGS and new in _RATINGS:
-        return _effect(_RATINGS.index(new) > _RATINGS.index(old))
+    order = {_RATING: _RATINGS, _SIGNING: _SIGNINGS}.get(way, ())
+    if old in order and new in order:
+        return _effect(order.index(new) > order.index(old))
     if way in (_LEAVE, _DUTY):
         return _effect((way == _LEAVE) == bool(new)) if bool(old) != bool(new) else Effect.NEUTRAL
     if way in (_HIGHER, _LOWER):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from pipeline.core.containers import Manifest
+from pipeline.core.containers import Manifest, ManifestChanged
 from pipeline.core.oci_manifest import (
     IMAGE_TYPES,
     INDEX_TYPES,
@@ -24,11 +25,16 @@ from pipeline.core.oci_manifest import (
     image_content,
     is_digest,
 )
-from pipeline.engines.registry_transport import Call, RegistryTransport
+from pipeline.engines.registry_transport import ATTEMPTS, Call, RegistryTransport
+from pipeline.engines.registry_upload import BlobUploads
 from pipeline.errors import RegistryTrouble
 
 _BLOCK = 256 * 1024
 _MOST_PAGES = 100
+
+
+class _OtherTaken(RegistryTrouble):
+    """The registry took other bytes than it was given."""
 
 
 class RegistryClient:
@@ -41,6 +47,7 @@ class RegistryClient:
         self._repository = repository
         self._rehearsal = rehearsal
         self._credentials = dict(credentials)
+        self._uploads = BlobUploads(transport, repository)
 
     @property
     def reference(self) -> str:
@@ -69,16 +76,62 @@ class RegistryClient:
         )
         return self._transport.exchange(call, partial(self._read_manifest, call, reference))
 
-    def put_manifest(self, tag: str, manifest: Manifest) -> None:
-        """Give the same bytes another tag.
+    def put_manifest(self, reference: str, manifest: Manifest, *, replacing: str | None = None) -> None:
+        """Bring a manifest there, or give the same bytes another tag; ``reference`` is a tag or its own digest.
+
+        ``replacing`` is the digest that the tag has now (empty: none); a registry that can, then refuses if that is so
+        no longer (RFC 9110, section 13.1). Many can't, so it has to be read back.
 
         Raises:
+            ManifestChanged: the tag has another digest by now than ``replacing``.
             RegistryTrouble: the registry did not take them, or took them under another digest.
         """
-        call = self._call(
-            "PUT", f"manifests/{tag}", f"tag {tag}", body=manifest.body, **{"Content-Type": manifest.media_type}
-        )
-        self._transport.exchange(call, partial(self._confirmed, call, manifest))
+        condition = {}
+        if replacing is not None:
+            condition = {"If-Match": f'"{replacing}"'} if replacing else {"If-None-Match": "*"}
+        call = self._put(reference, manifest, condition)
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return self._transport.exchange(call, partial(self._confirmed, call, manifest))
+            except _OtherTaken as error:
+                # What stands there now are our own bytes, spoilt on the way: they are replaced whatever they are.
+                self._transport.pause(call, error.why, attempt)
+                call = self._put(reference, manifest, {})
+        return self._transport.exchange(call, partial(self._confirmed, call, manifest))
+
+    def _put(self, reference: str, manifest: Manifest, condition: Mapping[str, str]) -> Call:
+        headers = {"Content-Type": manifest.media_type, **condition}
+        what = f"manifest {reference}" if is_digest(reference) else f"tag {reference}"
+        return self._call("PUT", f"manifests/{reference}", what, body=manifest.body, **headers)
+
+    def upload(self, blob: Descriptor, content: Callable[[], BinaryIO]) -> int:
+        """Bring a blob there; the bytes that were sent for it, 0 if it was there already.
+
+        Raises:
+            RegistryTrouble: it was not taken.
+        """
+        return self._uploads.send(blob, content)
+
+    def blob(self, blob: Descriptor) -> bytes:
+        """A small blob, verified.
+
+        Raises:
+            RegistryTrouble: it is missing, cut, or another one.
+        """
+        call = self._call("GET", f"blobs/{blob.digest}", f"blob {blob.digest}")
+        kept: list[bytes] = []
+        self._transport.exchange(call, partial(self._read_blob, call, blob, kept))
+        return b"".join(kept)
+
+    def referrers(self, digest: str) -> Manifest | None:
+        """The index of what refers to ``digest``, as the registry keeps it; none when it keeps none.
+
+        Raises:
+            RegistryTrouble: there was no sound answer.
+        """
+        path = f"/v2/{self._repository}/referrers/{digest}"
+        call = Call(method="GET", path=path, what=f"referrers of {digest}", headers={"Accept": INDEX_TYPES[0]})
+        return self._transport.exchange(call, partial(self._read_referrers, call))
 
     def verify_blobs(self, manifest: Manifest) -> int:
         """Read back every blob, the configuration included, and compare digest and size; the number of bytes read.
@@ -122,26 +175,45 @@ class RegistryClient:
                 raise self._transport.trouble(call, f"The body's digest is {digest}; {source}: {said}.")
         return Manifest(digest=digest, media_type=_media_type(response), body=body)
 
+    def _read_referrers(self, call: Call, response: requests.Response) -> Manifest | None:
+        # 404 is what the specification has for "no such endpoint"; others answer that a digest is no reference.
+        if response.status_code in (400, 404, 405):
+            return None
+        if response.status_code != 200:
+            raise self._transport.unexpected(call, response)
+        if _media_type(response) != INDEX_TYPES[0]:
+            return None
+        body = b"".join(self._blocks(call, response, LARGEST_MANIFEST))
+        return Manifest(digest=digest_of(body), media_type=INDEX_TYPES[0], body=body)
+
     def _confirmed(self, call: Call, manifest: Manifest, response: requests.Response) -> None:
+        if response.status_code == 412:
+            raise ManifestChanged(f"{self.reference}: the {call.what} is not what it was a moment ago.")
         if response.status_code not in (200, 201):
             raise self._transport.unexpected(call, response)
         said = _stated(response)
         if said and said != manifest.digest:
-            raise self._transport.trouble(call, f"It says that it took {said}, and was given {manifest.digest}.")
+            told = self._transport.trouble(call, f"It says that it took {said}, and was given {manifest.digest}.")
+            raise _OtherTaken(told.what, why=told.why)
 
     def _verify_blob(self, blob: Descriptor) -> int:
         call = self._call("GET", f"blobs/{blob.digest}", f"blob {blob.digest}")
-        return self._transport.exchange(call, partial(self._read_blob, call, blob))
+        return self._transport.exchange(call, partial(self._read_blob, call, blob, None))
 
-    def _read_blob(self, call: Call, blob: Descriptor, response: requests.Response) -> int:
+    def _read_blob(self, call: Call, blob: Descriptor, kept: list[bytes] | None, response: requests.Response) -> int:
         if response.status_code == 404:
             raise self._transport.trouble(call, "It does not hold a blob that its manifest names.", "Push again.")
         if response.status_code != 200:
             raise self._transport.unexpected(call, response)
         total, read = hashlib.sha256(), 0
+        if kept is not None:
+            # An attempt that failed half-way may have left something.
+            kept.clear()
         for block in self._blocks(call, response, blob.size):
             total.update(block)
             read += len(block)
+            if kept is not None:
+                kept.append(block)
         found = f"sha256:{total.hexdigest()}"
         if read != blob.size or found != blob.digest:
             raise self._transport.trouble(

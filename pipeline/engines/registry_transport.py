@@ -7,8 +7,6 @@ and back.
 from __future__ import annotations
 
 import ipaddress
-import re
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -18,6 +16,7 @@ import requests
 
 from pipeline.core.ports import Clock
 from pipeline.engines.registry_auth import Credentials, Login, no_authorization, refused
+from pipeline.engines.registry_faults import code_of, kind, seconds_of, tls_reason
 from pipeline.errors import RegistryTrouble
 
 ATTEMPTS = 4
@@ -32,7 +31,6 @@ _REPEATABLE_ERRORS = (
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
 )
-_CODE = re.compile(r'"code"\s*:\s*"([A-Z_]{3,40})"')
 
 T = TypeVar("T")
 
@@ -77,13 +75,28 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request: ``what`` says for people what it is for, like ``manifest of 1.0``."""
+    """One request: ``what`` says for people what it is for, like ``manifest of 1.0``.
+
+    ``once`` is for what can't simply be asked again, like a further piece of a blob: :class:`Unfinished` is raised.
+    """
 
     method: str
     path: str
     what: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    once: bool = False
+
+
+class Unfinished(RegistryTrouble):
+    """A request that is sent once did not come to its end; ``asked_s`` are the seconds that the registry wants to have.
+
+    Whether it had an effect is not known.
+    """
+
+    def __init__(self, what: str, *, why: str = "", advice: str = "", asked_s: float = 0.0) -> None:
+        super().__init__(what, why=why, advice=advice)
+        self.asked_s = asked_s
 
 
 TOKEN = Call(method="GET", path="", what="a token")
@@ -133,24 +146,34 @@ class RegistryTransport:
             RegistryTrouble: refused, no sound answer after a few attempts, or the time is up.
         """
         reason, asked_s = "", 0.0
-        for attempt in range(ATTEMPTS):
+        for attempt in range(1 if call.once else ATTEMPTS):
             if attempt:
-                self._wait(call, reason, max(asked_s, _FIRST_WAIT_S * 2 ** (attempt - 1)))
+                self.pause(call, reason, attempt, asked_s)
             asked_s = 0.0
             try:
                 with self._logged_in(call) as response:
                     if response.status_code not in _REPEATABLE:
                         return use(self._allowed(call, response))
-                    reason = f"It answered {response.status_code}{_code(response)}."
-                    asked_s = _seconds(response.headers.get("Retry-After", ""))
+                    reason = f"It answered {response.status_code}{code_of(response)}."
+                    asked_s = seconds_of(response.headers.get("Retry-After", ""))
             except requests.exceptions.SSLError as error:
                 raise self._untrusted(error) from None
             except _REPEATABLE_ERRORS as error:
                 # The text of these may hold the signed address that a registry redirects to.
-                reason = _kind(error)
+                reason = kind(error)
             except requests.RequestException as error:
                 raise self.trouble(call, f"The answer can't be followed ({type(error).__name__}).") from None
+        if call.once:
+            raise self.unfinished(call, reason, asked_s)
         raise self.trouble(call, reason, f"It was tried {ATTEMPTS} times. Try again later.")
+
+    def pause(self, call: Call, reason: str, attempt: int, asked_s: float = 0.0) -> None:
+        """Wait before the attempt of this number (1 is the first repetition), longer each time.
+
+        Raises:
+            RegistryTrouble: it would be too long; ``reason`` is why the attempt before failed.
+        """
+        self._wait(call, reason, max(asked_s, _FIRST_WAIT_S * 2 ** (attempt - 1)))
 
     def in_time(self, call: Call) -> None:
         """Raises RegistryTrouble when the time for the exchange is up."""
@@ -165,9 +188,14 @@ class RegistryTransport:
         """The error for a request that failed."""
         return RegistryTrouble(f"{self.host} did not do its part ({call.method} {call.what}).", why=why, advice=advice)
 
+    def unfinished(self, call: Call, why: str, asked_s: float = 0.0) -> Unfinished:
+        """The error for a request that is sent once and did not come to its end."""
+        plain = self.trouble(call, why)
+        return Unfinished(plain.what, why=plain.why, asked_s=asked_s)
+
     def unexpected(self, call: Call, response: requests.Response) -> RegistryTrouble:
         """The error for a status that the specification does not foresee here."""
-        return self.trouble(call, f"It answered {response.status_code}{_code(response)}.")
+        return self.trouble(call, f"It answered {response.status_code}{code_of(response)}.")
 
     def close(self) -> None:
         """Give the sockets back."""
@@ -224,7 +252,7 @@ class RegistryTransport:
         self._clock.sleep(seconds)
 
     def _untrusted(self, error: requests.exceptions.SSLError) -> RegistryTrouble:
-        reason = _tls_reason(error)
+        reason = tls_reason(error)
         if "WRONG_VERSION_NUMBER" in reason or "RECORD_LAYER" in reason:
             advice = "It seems to speak plain HTTP; set push.insecure if that is meant."
         else:
@@ -232,47 +260,3 @@ class RegistryTransport:
         return RegistryTrouble(
             f"No trusted connection to {self.host} could be made.", why=f"TLS says: {reason}.", advice=advice
         )
-
-
-_SIGNS = (
-    (("Connection refused",), "Nothing listens there (connection refused)."),
-    (("Read timed out", "ReadTimeout"), "It fell silent in the middle of an answer."),
-    (("resolve", "Name or service", "getaddrinfo"), "Its name is not known to this machine's name service."),
-    (("IncompleteRead", "ChunkedEncoding", "ContentDecoding"), "It closed the connection half-way."),
-    (("ConnectTimeout",), "No connection could be made in time."),
-)
-
-
-def _kind(error: requests.RequestException) -> str:
-    """What went wrong, in words of ours."""
-    text = f"{type(error).__name__} {error}"
-    found = (sentence for signs, sentence in _SIGNS if any(sign in text for sign in signs))
-    return next(found, "It closed the connection without a whole answer, or could not be reached.")
-
-
-def _tls_reason(error: BaseException) -> str:
-    """OpenSSL's own word for it, dug out of the layers around it; the outer texts hold the whole URL."""
-    seen: list[BaseException] = [error]
-    for outer in seen:
-        if isinstance(outer, ssl.SSLCertVerificationError):
-            return outer.verify_message
-        if isinstance(outer, ssl.SSLError) and outer.reason:
-            return outer.reason
-        inner = (*outer.args, getattr(outer, "reason", None), outer.__cause__, outer.__context__)
-        seen.extend(item for item in inner if isinstance(item, BaseException) and item not in seen)
-    return "the handshake failed"
-
-
-def _code(response: requests.Response) -> str:
-    """The error code of the distribution specification, if the answer carries one; its free text is not repeated."""
-    try:
-        match = _CODE.search(next(response.iter_content(4096), b"").decode("utf-8", "replace"))
-    except requests.RequestException:
-        # It is closing the connection while it fails; the status has been read and says enough.
-        return ""
-    return f" ({match[1]})" if match else ""
-
-
-def _seconds(header: str) -> float:
-    """``Retry-After`` in seconds; its other form, a date, counts as none."""
-    return float(header) if header.isascii() and header.isdigit() and len(header) < 7 else 0.0

@@ -23,6 +23,7 @@ from pipeline.core.stage import Examination, StageResult, Tool
 from pipeline.errors import ToolTrouble
 
 if TYPE_CHECKING:
+    from pipeline.attestation.signing import Signing
     from pipeline.core.advisories import AdvisoryOpener
     from pipeline.core.bases import BaseImages
     from pipeline.core.containers import ContainerEngine, Ownership, Registries
@@ -46,6 +47,7 @@ class Ports:
     redact: Redactor
     engine: Callable[[], ContainerEngine]
     registries: Callable[[], Registries]
+    signing: Callable[[], Signing]
     advisories: AdvisoryOpener
     bases: BaseImages
     releases: Releases

@@ -1,25 +1,29 @@
-"""``push``: the tested image to the registry, read back byte by byte, pulled, probed, and only then tagged."""
+"""``push``: the tested image to the registry, read back byte by byte, pulled, probed, signed, and only then tagged."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from pipeline.core.containers import ContainerEngine, Manifest, Registry
+from pipeline.core.containers import Manifest, Registry
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.gate import Gate, check_gate
 from pipeline.core.oci_manifest import ImageContent, image_content, matches, tag_from
 from pipeline.core.releases import place_of
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, Metric, StageResult, Status, Tool
-from pipeline.errors import ConfigurationError, CouldNotTell, RegistryTrouble, TargetFault
-from pipeline.settings import Push, Settings
+from pipeline.errors import ConfigurationError, CouldNotTell
+from pipeline.settings import Settings
+from pipeline.settings_push import Push
 from pipeline.stages.context import Context
-from pipeline.stages.service_container import image_under_test, serving
+from pipeline.stages.push_exchange import pulled_and_probed, read_back, upload
+from pipeline.stages.push_signing import Signed, is_of_the_same_key, signed
+from pipeline.stages.service_container import image_under_test
 
-UNIT = "blobs and tags"
-_STAGING = "staging-"
+UNIT = "blobs, signatures and tags"
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
 # The OCI distribution specification's rule for <name>.
 _REPOSITORY = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
@@ -34,12 +38,13 @@ class PushStage:
 
     needs: tuple[str, ...]
     name: str = "push"
-    summary: str = "Push the tested image, read it back, pull and probe it, then tag it."
+    summary: str = "Push the tested image, read it back, pull and probe it, sign it, then tag it."
     tags: tuple[str, ...] = ("container",)
 
     def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
         """Raises ConfigurationError for an impossible address, and for a dirty tree that would go to a real one."""
         check_address(settings.push)
+        check_signing(settings)
         if settings.push.registry and snapshot.dirty:
             raise ConfigurationError(
                 f"The checkout has changes that are not committed, so nothing is pushed to {settings.push.registry}.",
@@ -53,28 +58,31 @@ class PushStage:
         return False
 
     def run(self, context: Context) -> Examination:
-        """Push, read back, compare, probe, tag, remember."""
+        """Push, read back, compare, probe, sign, tag, remember."""
         self.check_settings(context.settings, context.snapshot)
         self._require_the_others(context)
         image = image_under_test(context)
         engine, registry = context.ports.engine(), context.ports.registries().open()
         say = context.ports.progress.say
         say(f"pushing to {registry.reference}{' (a rehearsal)' if registry.rehearsal else ''}")
-        manifest = push_staged(context, engine, registry, image)
+        sent = upload(context, engine, registry, image)
+        manifest, content = sent.manifest, image_content(sent.manifest)
         context.keep("manifest.json", manifest.body.decode("utf-8", "backslashreplace"))
-        content = image_content(manifest)
         say(f"reading back {manifest.digest}")
-        read = registry.verify_blobs(manifest)
-        checked = {manifest.digest, *(blob.digest for blob in content.blobs if read == content.size)}
-        gates = (same_configuration(manifest, content, image), *_pulled_and_probed(context, registry, manifest, image))
+        read = read_back(registry, manifest)
+        probed = pulled_and_probed(context, registry, manifest, image)
+        gates = (same_configuration(manifest, content, image), *probed.gates)
         tags = release_tags(context.settings, context.snapshot)
+        done, moves = Signed(), Moves()
         if all(gate.passed for gate in gates):
+            done = signed(context, registry, manifest, self.needs)
             say(f"tagging {', '.join(tags)}")
-            checked |= {tag for tag in tags if moved(registry, tag, manifest)}
+            likewise = partial(is_of_the_same_key, context, registry, key=done.key, needs=self.needs)
+            moves = Moves.of(registry, tags, manifest, likewise)
         evidence = Evidence.of(
             UNIT,
-            expected={manifest.digest, *(blob.digest for blob in content.blobs), *tags},
-            checked=checked,
+            expected={manifest.digest, *(blob.digest for blob in content.blobs), *done.expected, *tags},
+            checked={manifest.digest, *(blob.digest for blob in content.blobs), *done.expected, *moves.stayed},
             controls=(
                 Control(
                     tool="the digest verification",
@@ -90,15 +98,18 @@ class PushStage:
             "image_id": image,
             "registry": "rehearsal" if registry.rehearsal else "real",
             "reference": f"{registry.reference}@{manifest.digest}",
+            "bytes_sent": sent.bytes_sent,
             "bytes_read_back": read + len(manifest.body),
             "tags": " ".join(tags),
         }
         return Examination(
             evidence=evidence,
-            gates=gates,
-            metrics=metrics,
+            gates=(*gates, *done.gates),
+            metrics={**metrics, **done.metrics},
             tools=(Tool(name=engine.name, version=engine.version),),
-            notes=(_note(registry, manifest, tags),),
+            doubts=moves.doubts,
+            notes=(_note(registry, manifest, tags), *done.notes, *moves.notes),
+            not_checked=(*probed.not_checked, *done.not_checked),
         )
 
     def _require_the_others(self, context: Context) -> None:
@@ -112,6 +123,18 @@ class PushStage:
             raise CouldNotTell(
                 "The canary judged a live deployment and not this image.", advice="Run the canary stage without --url."
             )
+
+
+def check_signing(settings: Settings) -> None:
+    """Raises ConfigurationError when a push must be signed and there is no key, or its file is not there."""
+    push = settings.push
+    if push.sign != "off" and push.key_file and not Path(push.key_file).is_file():
+        raise ConfigurationError(f"push.key_file names {push.key_file!r}, and there is no such file.")
+    if push.sign == "required" and push.registry and not push.key_file and "push.signing_key" not in settings.sources:
+        raise ConfigurationError(
+            "push.sign is 'required', and there is no key to sign with.",
+            advice="Name its file in push.key_file, or put the key into PIPELINE_PUSH_SIGNING_KEY.",
+        )
 
 
 def check_address(push: Push) -> None:
@@ -130,38 +153,45 @@ def check_address(push: Push) -> None:
         raise ConfigurationError(f"push.ca_file names {push.ca_file!r}, and there is no such file.")
 
 
-def push_staged(context: Context, engine: ContainerEngine, registry: Registry, image: str) -> Manifest:
-    """Push under a staging tag, which nobody pulls, and read the manifest back by the digest that was confirmed.
-
-    Raises:
-        RegistryTrouble: the registry refused, or does not hold what it confirmed.
-    """
-    staging = f"{registry.reference}:{_STAGING}{image.removeprefix('sha256:')[:12]}"
-    engine.tag(image, staging)
-    digest = engine.push(staging, registry.credentials, timeout_s=context.settings.push.timeout_s)
-    manifest = registry.manifest(digest)
-    if manifest is None:
-        raise RegistryTrouble(
-            f"{registry.reference} confirmed {digest} and does not hold it.",
-            why="The manifest can't be read back, so nobody could pull the image.",
-            advice="Push again; if that does not help, ask whoever runs the registry.",
-        )
-    if manifest.digest != digest or not matches(manifest):
-        raise RegistryTrouble(f"{registry.reference} gave another manifest than {digest}, which it confirmed.")
-    return manifest
-
-
 def release_tags(settings: Settings, snapshot: Snapshot) -> tuple[str, ...]:
     """The tags of a release: the version, and the first 12 characters of the commit; a dirty tree's says so."""
     commit = snapshot.commit[:12] + ("-dirty" if snapshot.dirty else "")
     return tuple(dict.fromkeys(tag_from(text) for text in (settings.project.version, commit) if text))
 
 
-def moved(registry: Registry, tag: str, manifest: Manifest) -> bool:
-    """Give the manifest a tag, and read back whether the tag now names it."""
-    registry.put_manifest(tag, manifest)
-    found = registry.manifest(tag)
-    return found is not None and found.digest == manifest.digest and found.body == manifest.body
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moves:
+    """Which tags name what they may, and what is to be said of those that name another image: full sentences."""
+
+    stayed: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, registry: Registry, tags: Iterable[str], manifest: Manifest, likewise: Callable[[Manifest], bool]
+    ) -> Moves:
+        """Give the manifest each tag, and read back what it names then.
+
+        Two pushes at once may share a tag, and the later one has it: ``likewise`` says of another image whether it is
+        signed as this one is.
+        """
+        stayed, doubts, notes = [], [], []
+        for tag in tags:
+            registry.put_manifest(tag, manifest)
+            found = registry.manifest(tag)
+            if found is not None and found.digest == manifest.digest and found.body == manifest.body:
+                stayed.append(tag)
+            elif found is not None and likewise(found):
+                stayed.append(tag)
+                notes.append(f"Another push has moved {tag} on to {found.digest}, which the same key has signed.")
+            else:
+                names = f"names {found.digest}" if found else "is not there"
+                doubts.append(
+                    f"The tag {tag} was moved to {manifest.digest}, and {names} a moment later: "
+                    "another push may have moved it."
+                )
+        return cls(stayed=tuple(stayed), doubts=tuple(doubts), notes=tuple(notes))
 
 
 def same_configuration(manifest: Manifest, content: ImageContent, image: str) -> Gate:
@@ -170,25 +200,6 @@ def same_configuration(manifest: Manifest, content: ImageContent, image: str) ->
     return check_gate(
         same, what="image that the manifest in the registry names", allowed=image, found=content.configuration.digest
     )
-
-
-def _pulled_and_probed(context: Context, registry: Registry, manifest: Manifest, image: str) -> tuple[Gate, ...]:
-    """Pull by digest as a deployment would, compare, and start what was pulled."""
-    engine = context.ports.engine()
-    pulled = engine.pull(
-        f"{registry.reference}@{manifest.digest}", registry.credentials, timeout_s=context.settings.push.timeout_s
-    )
-    same = check_gate(pulled == image, what="image pulled by digest", allowed=image, found=pulled)
-    if not same.passed:
-        return (same,)
-    path = context.settings.smoke.ready_path
-    context.ports.progress.say("probing the pulled image")
-    try:
-        with serving(context, pulled, "pulled"):
-            found = "200"
-    except TargetFault as fault:
-        found = str(fault)
-    return (same, check_gate(found == "200", what=f"answer of the pulled image at {path}", allowed="200", found=found))
 
 
 def _corrupted(manifest: Manifest) -> Manifest:

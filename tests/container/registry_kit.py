@@ -19,6 +19,7 @@ from typing import Any
 
 import docker
 
+from pipeline.attestation.signing import Signing
 from pipeline.base_images import LockedBases
 from pipeline.core.bases import RUNTIME_ARGUMENT
 from pipeline.core.containers import BuildRequest, ContainerEngine, Ownership
@@ -33,7 +34,9 @@ from pipeline.execution.rehearsal import find_program, free_port
 from pipeline.execution.releases import ReleaseFile
 from pipeline.execution.traffic import HttpTraffic
 from pipeline.registry_opening import OpenedRegistries, open_registries
-from pipeline.settings import Canary, Engine, Project, Push, Settings, Smoke
+from pipeline.settings import Canary, Engine, Project, Settings, Smoke
+from pipeline.settings_push import Push
+from pipeline.signing_opening import open_signing
 from pipeline.stages.context import Context
 from pipeline.testing import SilentProgress
 from tests.support import make_context, real_processes, write_files
@@ -172,6 +175,10 @@ class Bench:
             )
         return self.opened[0]
 
+    def signing(self) -> Signing:
+        """As the composition root does."""
+        return open_signing(self.push, self.environ, self.redact, run=f"run-{self.runs}", version="test 1")
+
     def context(self, image: str, *, dirty: bool = False, arguments: tuple[str, ...] = ()) -> Context:
         """A new run about ``image``."""
         self.runs += 1
@@ -192,6 +199,7 @@ class Bench:
             redact=self.redact,
             engine=lambda: self.engine,
             registries=self.registries,
+            signing=self.signing,
             releases=self.releases,
             traffic=HttpTraffic(),
             ownership=Ownership(checkout="test-registry-kit", run=f"run-{self.runs}"),

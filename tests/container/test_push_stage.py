@@ -16,7 +16,7 @@ from pipeline.core.stage import Examination, Status
 from pipeline.core.verdict import conclude
 from pipeline.engines.registry_auth import PASSWORD, USERNAME
 from pipeline.errors import ConfigurationError, CouldNotTell, RegistryTrouble
-from pipeline.settings import Push
+from pipeline.settings_push import Push
 from pipeline.stages.context import Context
 from pipeline.stages.push import PushStage
 from tests.container.registry_kit import Bench, bcrypt, build_service, real_engine, registry_with
@@ -87,7 +87,11 @@ def test_a_rehearsal_leaves_a_verified_tagged_and_remembered_image(bench: Bench,
     content = image_content(manifest)
     assert metrics["bytes_read_back"] == content.size + len(manifest.body)
     assert examination.evidence.expected == examination.evidence.checked
-    assert len(examination.evidence.expected) == 1 + len(content.blobs) + 2
+    said = {"signature", "provenance", "test result", "verification summary"}
+    assert said < examination.evidence.expected
+    assert len(examination.evidence.expected) == 1 + len(content.blobs) + len(said) + 2
+    assert metrics["signed"] == "ephemeral key" and "vouches for nobody" in reasons[1]
+    assert (context.raw / "signing-key.pub").read_text().startswith("-----BEGIN PUBLIC KEY-----")
     assert [control.caught for control in examination.evidence.controls] == [True]
     assert bench.registries().current_release() == f"{registry.reference}@{digest}"
     assert json.loads((context.raw / "manifest.json").read_text())["config"]["digest"] == image
@@ -99,6 +103,7 @@ def test_a_second_push_is_green_too_and_the_release_lasts(bench: Bench, image: s
     status_again, _, second = push(bench.context(image))
     assert status_again is Status.PASS
     assert second.metrics["manifest_digest"] == first.metrics["manifest_digest"]
+    assert first.metrics["bytes_sent"] and second.metrics["bytes_sent"] == 0
     bench.close()
     release = bench.registries().current_release()
     assert release is not None and release.endswith(str(first.metrics["manifest_digest"]))
@@ -151,13 +156,16 @@ def test_a_real_registry_is_called_one(proxy: FaultProxy, bench: Bench, image: s
     assert examination.metrics["registry"] == "real"
     assert "rehearsal" not in reasons[0]
     puts = [path.rpartition("/")[2] for method, path in proxy.seen if method == "PUT" and "/manifests/" in path]
-    assert [name.partition("-")[0] for name in puts] == ["staging", "1.2.3_local", "c" * 12]
+    assert puts == [examination.metrics["manifest_digest"], "1.2.3_local", "c" * 12]
+    assert examination.metrics["signed"] == "no"
+    assert "Nothing was signed: there is neither push.key_file nor" in reasons[1]
+    assert [item.what for item in examination.not_checked] == ["the signature of the image"]
 
 
 @pytest.mark.parametrize(
     ("part", "fault", "sentence"),
     [
-        ("/manifests/sha256", status(404), "confirmed sha256:.* and does not hold it"),
+        ("/manifests/sha256", status(404), "took sha256:.* and does not hold it"),
         ("/manifests/sha256", status(500), "answered 500"),
         ("/manifests/sha256", cut, "closed the connection"),
         ("/manifests/sha256", corrupt, "digest"),
@@ -189,14 +197,15 @@ def test_a_tag_that_does_not_stay_is_not_green(proxy: FaultProxy, bench: Bench, 
 
 @pytest.mark.parametrize(
     ("method", "part", "fault"),
-    # The engine itself repeats what fails with 500 while it uploads, for most of a minute: 403 stands for it.
     [
-        ("PUT", "/manifests/staging", status(500)),
-        ("PATCH", "/blobs/uploads", status(403)),
+        ("PUT", "/manifests/sha256", status(500)),
+        ("PATCH", "/blobs/uploads", status(500)),
+        ("PUT", "/blobs/uploads", status(403)),
+        ("POST", "/blobs/uploads", status(401)),
         ("GET", "/v2/", status(500)),
     ],
 )
-def test_a_registry_that_fails_while_the_engine_pushes_is_trouble(
+def test_a_registry_that_fails_during_the_upload_is_trouble(
     proxy: FaultProxy, bench: Bench, image: str, method: str, part: str, fault: Fault
 ) -> None:
     proxy.spoil(method, part, fault)

@@ -137,6 +137,13 @@ def test_every_key_of_the_policy_goes_a_known_way(name: str) -> None:
     assert bool(way_of(name)) != (name in unclear), f"say in _WAYS which way {name} goes"
 
 
+@pytest.mark.parametrize(("before", "after"), [("required", "auto"), ("auto", "off"), ("required", "off")])
+def test_less_signing_loosens_and_more_tightens(before: str, after: str) -> None:
+    assert effect("push.sign", before, after) is Effect.LOOSENS
+    assert effect("push.sign", after, before) is Effect.TIGHTENS
+    assert effect("push.sign", before, "unheard-of") is Effect.LOOSENS
+
+
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(-5, 5), st.sampled_from(["low", "high", "", "x"]),
     st.lists(st.sampled_from(["a", "a/b", "c"]), max_size=3, unique=True),

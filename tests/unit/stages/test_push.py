@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConfigurationError
-from pipeline.settings import Project, Push, Settings
+from pipeline.settings import Project, Settings
+from pipeline.settings_push import Push
 from pipeline.stages.push import PushStage, release_tags
 from tests.support import snapshot_of, write_files
 
