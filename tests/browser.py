@@ -26,7 +26,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
 
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_PACKAGES = ("chromium", "chromium-driver")
+_PACKAGES = ("chromium", "chromium-driver", "fonts-liberation")
 _FLAGS = (
     "--headless=new",
     # Its sandbox needs user namespaces or a set-id helper, and a container that tests run in as root has neither.

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
+
+from tests.debian_programs import debian_program
 
 ROOT = Path(__file__).parents[1]
 _SOURCE = ROOT / "tests/npm"
@@ -42,7 +43,7 @@ def npm_tool(name: str) -> Path:
 
 def _install(place: Path) -> None:
     """Whole or not at all; other checkouts' and earlier locks' folders stay, since somebody may be using them."""
-    program = _npm()
+    program = debian_program("npm")
     with tempfile.TemporaryDirectory(dir=place.parent, prefix="new-") as scratch:
         folder = Path(scratch) / "tools"
         folder.mkdir()
@@ -53,16 +54,3 @@ def _install(place: Path) -> None:
         if done.returncode != 0:
             raise RuntimeError(f"npm could not install tests/npm (its registry may be out of reach): {done.stderr}")
         folder.rename(place)
-
-
-def _npm() -> str:
-    """npm; Debian's is installed when there is none and this is root on such a system."""
-    if shutil.which("npm") is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        command = ("apt-get", "install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", "npm")
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for step in (("apt-get", "update"), command):
-            subprocess.run(step, check=True, capture_output=True, env=environment)
-    program = shutil.which("npm")
-    if program is None:
-        raise RuntimeError("Tests of the reports need validators from npm: sudo apt-get install npm")
-    return program

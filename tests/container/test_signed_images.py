@@ -34,6 +34,7 @@ from tests.container.push_bench import (
     verify,
 )
 from tests.container.registry_kit import registry_with
+from tests.debian_programs import debian_program
 
 pytestmark = pytest.mark.container
 
@@ -128,7 +129,8 @@ def test_skopeo_inspects_and_copies_the_image_and_the_copy_verifies_without_a_ne
 
 
 def skopeo(command: str, *arguments: str) -> None:
-    subprocess.run(("skopeo", "--insecure-policy", command, *arguments), check=True, capture_output=True, timeout=60)
+    words = (debian_program("skopeo"), "--insecure-policy", command, *arguments)
+    subprocess.run(words, check=True, capture_output=True, timeout=60)
 
 
 def test_the_referrers_tag_lists_the_attestations(host: str) -> None:
