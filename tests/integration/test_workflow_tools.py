@@ -203,7 +203,8 @@ def test_a_skipped_job_does_not_unblock_a_merge(tmp_path: Path) -> None:
     assert skipping != TEXT
     ran = planned(tmp_path, text=skipping)
     assert "-s selftest" not in ran.calls
-    assert "results: success skipped" in ran.log
+    # act knows no order of the needed jobs.
+    assert re.search("results: (success skipped|skipped success)", ran.log), ran.log
     assert ran.steps["verdict: Demand that the verdict is pass"] == "success"
     assert ran.jobs["verdict"] == "failure"
     assert ran.exit_code == 1
