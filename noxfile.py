@@ -64,7 +64,14 @@ def selftest(session: nox.Session) -> None:
     session.run(tools.program("ruff"), "check", ".", external=True)
     session.run(tools.program("ruff"), "format", "--check", ".", external=True)
     session.run(tools.program("mypy"), *TYPED, external=True)
-    session.run(str(tools.python), "-m", "pytest", "tests", *session.posargs, external=True, env=env)
+    pytest = (str(tools.python), "-m", "pytest", "tests", *session.posargs)
+    if set(session.posargs) - {"--full"}:
+        session.run(*pytest, external=True, env=env)
+        return
+    # The container tests judge times and share one engine, so nothing runs beside them.
+    together = ("-m", "not container", "--numprocesses", str(os.cpu_count()), "--dist", "worksteal")
+    for dose in (together, ("-m", "container")):
+        session.run(*pytest, *dose, external=True, env=env)
 
 
 @nox.session(default=False, venv_backend="none")

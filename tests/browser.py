@@ -10,9 +10,7 @@ import contextlib
 import functools
 import http.server
 import json
-import os
 import shutil
-import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -24,6 +22,8 @@ from typing import Any
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
+
+from tests.debian_programs import install
 
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _PACKAGES = ("chromium", "chromium-driver", "fonts-liberation")
@@ -51,11 +51,8 @@ def chromium() -> tuple[str, str]:
         RuntimeError: they are missing and can't be installed; it says what to do.
     """
     found = _found()
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        command = ("apt-get", "install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", *_PACKAGES)
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for step in (("apt-get", "update"), command):
-            subprocess.run(step, check=True, capture_output=True, env=environment)
+    if found is None:
+        install(*_PACKAGES)
         found = _found()
     if found is None:
         raise RuntimeError(f"The page's tests need Chromium: sudo apt-get install {' '.join(_PACKAGES)}")
