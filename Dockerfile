@@ -23,7 +23,7 @@ RUN set -eu; \
     PYTHONPATH=/opt/site-packages python3 -c 'import environs, flask, gunicorn.app.wsgiapp, gunicorn.workers.gthread, sys; \
         print(*sorted(m.__file__ for m in list(sys.modules.values()) if getattr(m, "__cached__", "")), sep="\n")' > /imported; \
     python3 -m compileall -q --invalidation-mode unchecked-hash -i /imported; \
-    mkdir /image; \
+    mkdir -p /image/app; \
     mv /opt /image/opt; \
     find /image -exec touch -h -d @0 {} +
 
@@ -46,10 +46,8 @@ ARG IMAGE_TITLE="echo service"
 ARG IMAGE_DESCRIPTION="Answers with what it was sent: the service that the pipeline is shown and tested on"
 ARG IMAGE_LICENSES="MIT"
 ARG IMAGE_SOURCE=""
+ARG IMAGE_VENDOR="The proven-pipeline authors"
 ARG IMAGE_VERSION="0"
-COPY --from=dependencies /image /
-COPY --from=application /image /
-WORKDIR /app
 ENV MODE_CONFIG=Production \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONPATH=/opt/site-packages \
@@ -58,6 +56,8 @@ ENV MODE_CONFIG=Production \
 # Neither the revision nor the time of the build is here: the same content is to have the same digest.
 LABEL org.opencontainers.image.title="${IMAGE_TITLE}" \
       org.opencontainers.image.description="${IMAGE_DESCRIPTION}" \
+      org.opencontainers.image.authors="${IMAGE_VENDOR}" \
+      org.opencontainers.image.vendor="${IMAGE_VENDOR}" \
       org.opencontainers.image.licenses="${IMAGE_LICENSES}" \
       org.opencontainers.image.source="${IMAGE_SOURCE}" \
       org.opencontainers.image.version="${IMAGE_VERSION}"
@@ -66,3 +66,7 @@ STOPSIGNAL SIGTERM
 USER 65532:65532
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 CMD ["python3", "-m", "service.health"]
 CMD ["python3", "-m", "gunicorn", "--config", "service/gunicorn.conf.py", "service.app:APP"]
+COPY --from=dependencies /image /
+WORKDIR /app
+# Last, so that a change of the service carries out nothing else anew.
+COPY --from=application /image /

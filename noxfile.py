@@ -5,8 +5,10 @@
 #     "cryptography>=46",
 #     "cvss>=3.6",
 #     "cyclonedx-python-lib>=11.12",
+#     "deflate==0.9.0",
 #     "docker>=7.1",
 #     "jinja2>=3.1",
+#     "license-expression>=30.4",
 #     "lxml>=5.3",
 #     "msgspec>=0.19",
 #     "nox>=2026.10.20",
@@ -43,7 +45,10 @@ LOCKS = {
     "pipeline/locks/audit.txt": ("--group", "audit"),
     "pipeline/locks/wheels.txt": ("--group", "wheels"),
     "pipeline/locks/test.txt": ("--group", "test"),
+    "pipeline/locks/smoke.txt": ("--group", "smoke"),
     "pipeline/locks/runtime.txt": ("pyproject.toml",),
+    # Whatever both name, both name alike.
+    "pipeline/locks/keyless.txt": ("--extra", "keyless", "pyproject.toml", "-c", "pipeline/locks/runtime.txt"),
     "service/requirements.txt": ("service/requirements.in",),
     # Last, and held to the service's pins, since both are installed into one environment.
     "tests/requirements.txt": ("--group", "selftest", "pyproject.toml", "-c", "service/requirements.txt"),

@@ -19,7 +19,7 @@ from typing import Any
 
 from pipeline import run_command
 from pipeline.project_stages import project_stages
-from pipeline.stages import audit, build, canary, hardening, lint, push, scan, secrets, smoke, test
+from pipeline.stages import audit, build, canary_comparison, hardening, lint, push, scan, secrets, smoke, test
 from pipeline.workplace import Workplace
 
 CONTROLS: tuple[tuple[str, Any, str], ...] = (
@@ -34,7 +34,7 @@ CONTROLS: tuple[tuple[str, Any, str], ...] = (
     ("smoke", smoke, "_log_control"),
     ("smoke", smoke, "_unknown_path"),
     ("smoke", smoke, "notices_silence"),
-    ("canary", canary, "comparison_controls"),
+    ("canary", canary_comparison, "comparison_controls"),
     ("push", push, "_corrupted"),
 )
 """Stage, module and function of each control; a name that is no longer there ends the measurement with an error."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.core.bases import BUILDER_ARGUMENT, RUNTIME_ARGUMENT, BaseSet
 from pipeline.core.containers import ContainerEngine
+from pipeline.core.image_inputs import ImageInput, InputKind
 from pipeline.core.ports import Progress
 from pipeline.errors import EngineTrouble, StorageTrouble
-from pipeline.execution.debian_archive import DebianArchive, fetch_packages, find_archive
+from pipeline.execution.base_lock_renewal import Renewal
+from pipeline.execution.debian_archive import DebianArchive, PackageGone, fetch_packages, find_archive
 from pipeline.images.baselock import BaseLock, shipped_lock
 from pipeline.images.builder import BaseImage, archive_name, find_base, make_base
 
@@ -16,24 +19,35 @@ _ARGUMENTS = {"builder": BUILDER_ARGUMENT, "runtime": RUNTIME_ARGUMENT}
 _PYTHON = ("python", "-minimal")
 
 
-class LockedBases:
-    """BaseImages below ``cache``. ``mirror`` is the setting ``build.debian_mirror``: empty, or an address."""
+Renewing = Callable[[BaseLock, DebianArchive, Progress], Renewal]
+"""Looks up the newest packages in an archive's own signed lists; raises FetchTrouble when nothing vouches for them."""
 
-    def __init__(self, cache: Path, *, mirror: str, lock: BaseLock | None = None) -> None:
+
+class LockedBases:
+    """BaseImages below ``cache``. ``mirror`` is the setting ``build.debian_mirror``: empty, or an address.
+
+    ``renewing`` finds the newer packages when the archive has lost a locked one; without it that is trouble.
+    """
+
+    def __init__(
+        self, cache: Path, *, mirror: str, lock: BaseLock | None = None, renewing: Renewing | None = None
+    ) -> None:
         self._cache = cache
         self._mirror = mirror
         self._lock = lock or shipped_lock()
+        self._renewing = renewing
+        self._replaced: tuple[str, ...] = ()
 
     def ensure(self, engine: ContainerEngine, progress: Progress) -> BaseSet:
         """The bases, ready to be built from.
 
         Raises:
-            FetchTrouble: a package can't be had, or is not the locked one.
+            FetchTrouble: a package can't be had, or is not the locked one; with ``renewing``, neither is a newer one.
             EngineTrouble: the engine does not take them.
             StorageTrouble: the cache can't be written.
         """
         try:
-            made = {name: self._made(name, progress) for name in _ARGUMENTS}
+            made = self._all_made(progress)
         except OSError as error:
             raise StorageTrouble(
                 f"The base images could not be written: {error.strerror or error}.",
@@ -49,7 +63,24 @@ class LockedBases:
             architecture=self._lock.architecture,
             lock_digest=self._lock.digest,
             archives={str(package): package.sha256 for package in made["runtime"].packages},
+            name=made["runtime"].reference,
+            replaced=self._replaced,
+            inputs=(*_inputs(self._lock), *map(_base_input, made.values())),
         )
+
+    def _all_made(self, progress: Progress) -> dict[str, BaseImage]:
+        try:
+            return {name: self._made(name, progress) for name in _ARGUMENTS}
+        except PackageGone as gone:
+            if self._renewing is None:
+                raise
+            # The packages of one source must be of one version, so all are taken anew, and not only the missing one.
+            progress.say(f"{gone.what} Looking for newer ones.")
+            renewal = self._renewing(self._lock, self._archive(progress), progress)
+            self._lock, self._replaced = renewal.lock, renewal.changes
+            for change in renewal.changes:
+                progress.say(f"NOT AS LOCKED: {change}")
+            return {name: self._made(name, progress) for name in _ARGUMENTS}
 
     def _made(self, name: str, progress: Progress) -> BaseImage:
         path = self._cache / "bases" / archive_name(name, self._lock)
@@ -79,3 +110,20 @@ def _python_of(base: BaseImage) -> str:
     before, after = _PYTHON
     names = [package.name for package in base.packages]
     return next(name[len(before) : -len(after)] for name in names if name.startswith(before) and name.endswith(after))
+
+
+def _inputs(lock: BaseLock) -> Iterator[ImageInput]:
+    yield ImageInput(kind=InputKind.BASE_LOCK, name="base.lock", sha256=lock.digest)
+    for package in lock.packages:
+        yield ImageInput(
+            kind=InputKind.DEBIAN_PACKAGE,
+            name=package.name,
+            version=package.version,
+            sha256=package.sha256,
+            uri=f"pkg:deb/debian/{package.name}@{package.version}?arch={package.architecture}&distro={lock.release}",
+        )
+
+
+def _base_input(base: BaseImage) -> ImageInput:
+    """The base itself: by its id, which is the digest of its configuration."""
+    return ImageInput(kind=InputKind.BASE_IMAGE, name=base.reference, sha256=base.image_id.removeprefix("sha256:"))

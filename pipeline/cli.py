@@ -131,6 +131,14 @@ def _run(options: argparse.Namespace) -> int:
     return command.carry_out(place, run_id, extra, options.stages, behind)
 
 
+def _build(options: argparse.Namespace) -> int:
+    if not options.verify:
+        return _run(options)
+    from pipeline import build_command
+
+    return build_command.verify(_place())
+
+
 def _stages(options: argparse.Namespace) -> int:
     del options
     from pipeline.stages.registry import pipeline_stages
@@ -244,8 +252,7 @@ def _engine(options: argparse.Namespace) -> int:
     return engine_commands.carry_out(options.action, _place())
 
 
-def _registry(options: argparse.Namespace) -> int:
-    del options
+def _registry(_: argparse.Namespace) -> int:
     from pipeline import registry_opening
 
     return registry_opening.serve(_place())
@@ -267,15 +274,14 @@ def _waive(options: argparse.Namespace) -> int:
 
 
 def _clean(options: argparse.Namespace) -> int:
-    del options
-    place = _place()
-    removed = place.ports.engine().remove_leftovers(place.ownership)
-    print(*(f"removed {name}" for name in removed), f"{len(removed)} left-overs removed", sep="\n")
-    return 0
+    from pipeline import pruning
+
+    return pruning.clean(_place(), options.keep)
 
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
+    "build": _build,
     "stages": _stages,
     "config": _config,
     "verdict": _verdict,

@@ -25,6 +25,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--against", metavar="REV", help="only what is new against this revision fails")
     run.add_argument("--color", choices=COLOURS, default="", help=f"default: {COLOUR_VARIABLE}, else auto")
     run.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(STAGE_NAMES))
+    build = add("build", "Run the build stage; with --verify build the image twice from scratch, and compare.")
+    build.add_argument("--verify", action="store_true", help="elsewhere, as another user; say what differs, exit 1")
+    build.set_defaults(stages=["build"], against=None, color="")
     add("stages", "List the stages in their order with what each needs.")
     config = add("config", "Show every effective setting and where its value comes from.")
     config.add_argument("--json", action="store_true", help="as JSON")
@@ -69,8 +72,18 @@ def parser() -> argparse.ArgumentParser:
     add("registry", "Serve the rehearsal registry until interrupted.")
     add("base-lock", "Renew the lock of the base images' Debian packages.")
     _waive_options(add("waive", "Show what a waiver would hide, and write it into waivers.toml."))
-    add("clean", "Remove what earlier runs of this checkout left in the container engine.")
+    clean = add("clean", "Remove what earlier runs of this checkout left, but for the newest images and environments.")
+    clean.add_argument(
+        "--keep", type=_at_least_one, default=3, metavar="N", help="how many of each kind are left; default: 3"
+    )
     return top
+
+
+def _at_least_one(text: str) -> int:
+    """A number of things to keep. Raises ArgumentTypeError for another text, and for none at all."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("it must be a whole number of at least 1")
+    return int(text)
 
 
 def _waive_options(waive: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""``pipeline verify --image`` and ``pipeline promote``: what is signed about an image, judged by a key and a policy."""
+"""``pipeline verify --image`` and ``pipeline promote``: what is signed about an image, judged by a policy."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pipeline.attestation.checking import checked
 from pipeline.attestation.demands import Demands, read_demands, usual
-from pipeline.attestation.keys import PublicKey
 from pipeline.attestation.reading import held
+from pipeline.attestation.trust import Trust
 from pipeline.console_plain import tell
 from pipeline.core.containers import Holder, Manifest, Registry
 from pipeline.core.ports import Redactor
@@ -29,7 +29,8 @@ from pipeline.execution.redaction import SecretRedactor
 from pipeline.image_reference import ImageReference, check_tag, opened, read_reference, settings_without_checkout
 from pipeline.settings import STAGE_NAMES
 from pipeline.settings_push import Push
-from pipeline.signing_opening import believed_key
+from pipeline.signing_opening import Named
+from pipeline.signing_opening import believed as whose
 from pipeline.workplace import Workplace
 
 
@@ -38,27 +39,33 @@ class Believed:
     """Whose signature counts, what is demanded, and how registries are reached."""
 
     push: Push
-    key: PublicKey
+    signer: Trust
     demands: Demands
     environ: Mapping[str, str]
     redact: Redactor
 
     @classmethod
     def of(
-        cls, place: Workplace | None, environ: Mapping[str, str], redact: Redactor, *, key: str = "", policy: str = ""
+        cls,
+        place: Workplace | None,
+        environ: Mapping[str, str],
+        redact: Redactor,
+        *,
+        named: Named | None = None,
+        policy: str = "",
     ) -> Believed:
-        """From the checkout's settings, where there is one, and from the files ``key`` and ``policy`` before those.
+        """From the checkout's settings, where there is one, and from who is ``named`` and ``policy`` before those.
 
         Raises:
-            ConfigurationError: there is no key, or a file can't be used.
+            ConfigurationError: nobody is believed, or a file can't be used.
         """
         push = place.settings.push if place else settings_without_checkout(environ)
         demands = usual(place.settings.project.required if place else STAGE_NAMES)
         file = policy or push.policy
         if file:
             demands = read_demands(_text(file), file, demands)
-        counts = believed_key(push, environ, redact, key)
-        return cls(push=push, key=counts, demands=demands, environ=environ, redact=redact)
+        counts = whose(push, environ, redact, named)
+        return cls(push=push, signer=counts, demands=demands, environ=environ, redact=redact)
 
 
 def believed(options: argparse.Namespace, place: Callable[[], Workplace]) -> Believed:
@@ -67,7 +74,8 @@ def believed(options: argparse.Namespace, place: Callable[[], Workplace]) -> Bel
     project = any((folder / "pyproject.toml").exists() for folder in (here, *here.parents))
     where = place() if project else None
     redact = where.redact if where else SecretRedactor(os.environ)
-    return Believed.of(where, os.environ, redact, key=options.key, policy=options.policy)
+    named = Named(key=options.key, identity=options.identity, issuer=options.issuer, trusted_root=options.trusted_root)
+    return Believed.of(where, os.environ, redact, named=named, policy=options.policy)
 
 
 def verify_image(reference: str, trust: Believed, *, as_json: bool) -> int:
@@ -124,7 +132,7 @@ def judged(holder: Holder, named: ImageReference, trust: Believed) -> tuple[Mani
     if image is None:
         return None, (contradicted("image", f"{holder.reference} has no image {named.reference}."),)
     which = confirmed("image", f"{named.reference} in {holder.reference} is {image.digest}.")
-    return image, (which, *checked(held(holder, image), trust.key, trust.demands, datetime.now(UTC)))
+    return image, (which, *checked(held(holder, image), trust.signer, trust.demands, datetime.now(UTC)))
 
 
 def _tagged(registry: Registry, tag: str, image: Manifest) -> None:

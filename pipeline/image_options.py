@@ -26,6 +26,11 @@ def of_promote(command: argparse.ArgumentParser) -> None:
 
 def _of_both(command: argparse.ArgumentParser) -> None:
     command.add_argument("--key", metavar="FILE", default="", help="of an image: the public key (PEM) that counts")
+    command.add_argument("--identity", metavar="NAME", default="", help="of an image: the keyless identity that counts")
+    command.add_argument("--issuer", metavar="URL", default="", help="of an image: who must vouch for the identity")
+    command.add_argument(
+        "--trusted-root", metavar="FILE", default="", help="of an image: sigstore's root of trust for the identity"
+    )
     command.add_argument("--policy", metavar="FILE", default="", help="of an image: what is demanded of it (TOML)")
 
 
@@ -37,6 +42,10 @@ def is_wanted(options: argparse.Namespace) -> bool:
     """
     if options.image and options.reports:
         raise ConfigurationError("Either a report is verified or an image.", advice="Leave one of the two out.")
-    if not options.image and (options.key or options.policy):
-        raise ConfigurationError("--key and --policy are for images.", advice="Name the image with --image.")
+    about_images = (options.key, options.policy, options.identity, options.issuer, options.trusted_root)
+    if not options.image and any(about_images):
+        raise ConfigurationError(
+            "--key, --identity, --issuer, --trusted-root and --policy are for images.",
+            advice="Name the image with --image.",
+        )
     return bool(options.image)

@@ -18,12 +18,15 @@ from pipeline.core.bases import BaseSet
 from pipeline.core.containers import ContainerEngine, Registries
 from pipeline.core.ports import ProcessRunner, Progress, Redactor
 from pipeline.core.traffic import TrafficSource
+from pipeline.core.wire import Wire
 from pipeline.execution.clock import SystemClock
 from pipeline.execution.releases import ReleaseFile
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.attestation.signing import Signing
+    from pipeline.core.debian_advisories import DebianIndex
+    from pipeline.core.served import RegistryStarter
     from pipeline.registry_opening import OpenedRegistries
 
 
@@ -75,6 +78,7 @@ class Opened:
                 redact=self._redact,
                 environ=self._environ,
                 program=self._registry_program,
+                otherwise=self._registry_container,
             )
         return self._registries
 
@@ -84,10 +88,17 @@ class Opened:
 
         return open_signing(self._settings.push, self._environ, self._redact, run=run, version=version)
 
+    def _registry_container(self) -> RegistryStarter | None:
+        """The rehearsal in a container of the engine that the run uses, if it has such an image."""
+        from pipeline.registry_opening import in_container
+
+        self.engine()
+        return in_container(self._settings.push, self._settings.engine.host, self._environ)
+
     def _registry_program(self) -> str:
         """The rehearsal's program; where it is missing and may be installed, it is."""
         from pipeline.execution.engine_installation import Machine, install_packages
-        from pipeline.execution.rehearsal import PROGRAM, find_program
+        from pipeline.execution.registry_program import PROGRAM, find_program
 
         machine = Machine(processes=self._processes, progress=self._progress, environ=self._environ)
         allowed = self._settings.engine.provision == "auto" and machine.user == 0 and machine.is_debian
@@ -101,6 +112,13 @@ class Opened:
 
         return served(export)
 
+    def debian_advisories(self, export: Path) -> DebianIndex:
+        """An offline snapshot of Debian's advisories."""
+        from pipeline.execution.advisories import read_debian_export
+        from pipeline.images.versions import debian_order
+
+        return read_debian_export(export, debian_order)
+
     @property
     def traffic(self) -> TrafficSource:
         """What sends a canary's requests."""
@@ -108,11 +126,21 @@ class Opened:
 
         return HttpTraffic()
 
+    @property
+    def wire(self) -> Wire:
+        """What sends smoke's raw bytes."""
+        from pipeline.execution.wire import SocketWire
+
+        return SocketWire()
+
     def ensure(self, engine: ContainerEngine, progress: Progress) -> BaseSet:
         """The base images, ready in ``engine``."""
         from pipeline.base_images import LockedBases
+        from pipeline.base_renewal import in_need
 
-        bases = LockedBases(self._folder / "cache", mirror=self._settings.build.debian_mirror)
+        build = self._settings.build
+        renewing = None if build.require_locked_base else in_need(self._processes, self._clock)
+        bases = LockedBases(self._folder / "cache", mirror=build.debian_mirror, renewing=renewing)
         return bases.ensure(engine, progress)
 
     def close(self) -> None:

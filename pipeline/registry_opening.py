@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -9,12 +10,17 @@ from typing import TYPE_CHECKING, NoReturn
 from pipeline.core.containers import Registry
 from pipeline.core.ports import Clock, Progress, Redactor
 from pipeline.core.releases import Releases, place_name
+from pipeline.core.served import RegistryStarter
+from pipeline.engines.discovery import find_endpoint
 from pipeline.engines.registry_auth import Credentials, find_credentials
 from pipeline.engines.registry_client import RegistryClient
+from pipeline.engines.registry_container import container_starter
 from pipeline.engines.registry_transport import Address, RegistryTransport
 from pipeline.errors import RegistryTrouble
 from pipeline.execution.clock import SystemClock
-from pipeline.execution.rehearsal import RehearsalRegistry, find_program
+from pipeline.execution.processes import process_started
+from pipeline.execution.registry_program import find_program
+from pipeline.execution.rehearsal import RehearsalRegistry
 from pipeline.settings_push import Push
 
 if TYPE_CHECKING:
@@ -105,22 +111,42 @@ def open_registries(
     redact: Redactor,
     environ: Mapping[str, str],
     program: Callable[[], str] = find_program,
+    otherwise: Callable[[], RegistryStarter | None] = lambda: None,
 ) -> OpenedRegistries:
     """The registries of a checkout whose own folder (``.pipeline``) is ``folder``. Nothing is started yet.
 
-    ``program`` gives the path of the rehearsal's program, and may install it.
+    ``program`` gives the path of the rehearsal's program, and may install it; ``otherwise`` another way to start one.
     """
-    rehearsal = rehearsal_of(folder, clock=clock, progress=progress, program=program)
+    rehearsal = rehearsal_of(folder, clock=clock, progress=progress, program=program, otherwise=otherwise)
     return OpenedRegistries(
         settings, rehearsal=rehearsal, releases=releases, clock=clock, redact=redact, environ=environ
     )
 
 
 def rehearsal_of(
-    folder: Path, *, clock: Clock, progress: Progress, program: Callable[[], str] = find_program
+    folder: Path,
+    *,
+    clock: Clock,
+    progress: Progress,
+    program: Callable[[], str] = find_program,
+    otherwise: Callable[[], RegistryStarter | None] = lambda: None,
 ) -> RehearsalRegistry:
     """The rehearsal registry of a checkout whose own folder is ``folder``."""
-    return RehearsalRegistry(folder / "registry", folder / "state", clock=clock, progress=progress, program=program)
+    return RehearsalRegistry(
+        folder / "registry", folder / "state", clock=clock, progress=progress, program=program, otherwise=otherwise
+    )
+
+
+def in_container(push: Push, host: str, environ: Mapping[str, str]) -> RegistryStarter | None:
+    """A registry of the image ``push.rehearsal_image``, if the engine (``host``: the setting) has it; else none."""
+    me = f"{os.getpid()} {process_started(os.getpid())}"
+    return container_starter(find_endpoint(host, environ).found, push.rehearsal_image, me, is_alive)
+
+
+def is_alive(owner: str) -> bool:
+    """Whether the process of that name still is the one that it was."""
+    pid, _, started = owner.partition(" ")
+    return pid.isdigit() and bool(started) and process_started(int(pid)) == started
 
 
 def serve(place: Workplace) -> NoReturn:
@@ -130,4 +156,10 @@ def serve(place: Workplace) -> NoReturn:
         KeyboardInterrupt: the way in which this ends; the registry has been stopped.
         RegistryTrouble: it could not be started, or ended by itself.
     """
-    rehearsal_of(place.state.parent, clock=SystemClock(), progress=place.console).serve()
+    rehearsal = rehearsal_of(
+        place.state.parent,
+        clock=SystemClock(),
+        progress=place.console,
+        otherwise=lambda: in_container(place.settings.push, place.settings.engine.host, place.environ),
+    )
+    rehearsal.serve()

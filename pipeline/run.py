@@ -24,6 +24,7 @@ from pipeline.execution.checkout import altered
 from pipeline.hidden_values import HiddenValues
 from pipeline.judging import result_of
 from pipeline.policy_stage import steps_of
+from pipeline.pruning import remember
 from pipeline.run_reports import RunReports
 from pipeline.stages.context import Context, Stage
 from pipeline.troubles import ended_by, is_defect
@@ -285,6 +286,7 @@ class Run:
     def _settle(self, result: StageResult) -> StageResult:
         """Write a stage's result, show it, and make the merged report again."""
         written = self._place.store.write(masked_result(result, self._place.redact))
+        remember(self._place, written)
         self.merge()
         self._place.console.end(written)
         return written

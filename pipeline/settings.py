@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.core.expectations import Expectations
 from pipeline.core.finding import Confidence, Severity
+from pipeline.settings_build import ImageMaking
 from pipeline.settings_keys import PYTHON, Maxima, expected_none, key, most
 from pipeline.settings_push import Push
+from pipeline.settings_smoke import SmokeDose
 
 STAGE_NAMES = ("lint", "scan", "secrets", "audit", "test", "build", "smoke", "canary", "push")
 """The nine stages, in the order in which they run (a contract)."""
@@ -144,7 +147,7 @@ class Test:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Build:
+class Build(ImageMaking):
     """The container image."""
 
     dockerfile: str = key("Dockerfile", "the recipe, relative to the root", path=True)
@@ -156,14 +159,22 @@ class Build:
     )
     python: str = key("3.13", "the Python in the image, for which wheels are fetched", pattern=PYTHON, like="3.13")
     debian_mirror: str = key("", "the Debian archive's address; default: the one that the host's apt uses")
-    max_size_mb: float | None = key(
-        None, "the largest image that passes, in megabytes (10^6 bytes), uncompressed", low=1
+    fail_on: Severity = key(Severity.MEDIUM, "findings in the image of this severity or worse fail")
+    licences: tuple[str, ...] = key(
+        (), "the licences that packages in the image may have (SPDX); default: any, each shown"
+    )
+    licence_of: Mapping[str, str] = key(
+        {}, "what somebody has read to be the licence of a package whose own records don't tell it (SPDX)"
+    )
+    debian_advisories: str = key("", "an OSV export zip of Debian, for known vulnerabilities of the image's packages")
+    expect: Expectations = key(
+        Expectations(), "what the image must be: user, files, commands and more (docs/image-checks.md)"
     )
     timeout_s: int = key(900, "seconds that the build may take", low=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Smoke:
+class Smoke(SmokeDose):
     """The image, started hardened, answers and stops properly."""
 
     port: int = key(5000, "the port that the service listens on in its container", low=1, high=65535)
@@ -178,6 +189,7 @@ class Smoke:
     memory_mb: int = key(128, "memory limit in mebibytes", low=6)
     cpus: float = key(1.0, "how many processors it may use", low=0.01)
     pids: int = key(64, "limit of processes and threads", low=1)
+    exclude: tuple[Exclusion, ...] = key((), "checks of the container that are left out, by name, each with a reason")
     timeout_s: int = key(300, "seconds that the tests may take", low=1)
 
 
@@ -186,15 +198,25 @@ class Canary:
     """The candidate beside the current release, or a live deployment."""
 
     paths: tuple[str, ...] = key(("/healthz",), "what is requested, in turn, as 'GET /path' or '/path'")
-    requests: int = key(200, "requests to each side", low=50)
-    rate: float = key(100.0, "requests a second to both sides together", low=1)
+    requests: int = key(640, "requests to each side in a look at the data; there are three looks at most", low=50)
+    rate: float = key(400.0, "requests a second to all sides together", low=1)
     max_error_rate: float = key(
         0.0, "share of failed requests that passes when there is no release to compare with", low=0, high=1
     )
     max_p95_ms: float = key(
         250.0, "95th percentile of latency that passes when there is no release to compare with", low=1
     )
-    tolerance: float = key(0.2, "how much slower than the release the candidate may be, as a share", low=0)
+    tolerance: float = key(0.1, "by what share the candidate may be slower than the release", low=0)
+    slowdown_tolerance: float = key(0.2, "the slowdown, as a share, that a pass has excluded", low=0)
+    error_tolerance: float = key(0.01, "the excess of errors, as a share, that a pass has excluded", low=0, high=1)
+    resource_tolerance: float = key(
+        0.5, "by what share the candidate may use more processor time or memory than the release", low=0
+    )
+    answers: str = key(
+        "values",
+        "what of the answers must be the release's: 'values' (all that does not change by itself), 'schema', 'off'",
+        one_of=("values", "schema", "off"),
+    )
     markers: str = key("canary", "which tests run against a live deployment (a pytest -m expression)")
     timeout_s: int = key(300, "seconds that it all may take", low=1)
 

@@ -19,6 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from pipeline.core.expectations import Expectations
 from pipeline.core.waiver import Waiver
 from pipeline.errors import ConfigurationError
 from pipeline.settings import POLICY_FREE, SECTIONS, STAGE_NAMES, Exclusion, Project, Settings
@@ -123,6 +124,8 @@ def plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, Exclusion):
         return {"path": value.path, "reason": value.reason}
+    if isinstance(value, Expectations):
+        return plain(value.told)
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     if isinstance(value, Mapping):

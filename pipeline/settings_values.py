@@ -13,7 +13,9 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any, Union, get_args, get_origin
 
+from pipeline.core.expectations import Expectations
 from pipeline.settings import Exclusion
+from pipeline.settings_expect import expectations
 from pipeline.settings_keys import Limits
 
 
@@ -83,6 +85,8 @@ def _converted(value: Any, hint: Any, is_text: bool) -> Any:
         return _sequence(value, get_args(hint)[0], is_text)
     if get_origin(hint) is not None:
         return _mapping(value, is_text)
+    if hint is Expectations:
+        return _expected(_toml(value) if is_text else value)
     return _word(value, hint) if issubclass(hint, StrEnum) else _scalar(value, hint, is_text)
 
 
@@ -160,6 +164,13 @@ def _exclusions(value: Any) -> tuple[Exclusion, ...]:
             raise Refused(wanted)
         result.append(Exclusion(path=place, reason=reason))
     return tuple(result)
+
+
+def _expected(value: Any) -> Expectations:
+    try:
+        return expectations(value, nearest)
+    except ValueError as error:
+        raise Refused(str(error)) from None
 
 
 def _mapping(value: Any, is_text: bool) -> Mapping[str, str]:

@@ -1,21 +1,25 @@
-"""With what this checkout signs: the key of the settings or the environment, and who builds according to the CI."""
+"""With what this checkout signs (a key, or the CI's identity), whom it believes, and who builds according to the CI."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline.attestation.identity import ByIdentity, verifier_of
 from pipeline.attestation.keys import PublicKey, ephemeral_key, read_private_key, read_public_key
 from pipeline.attestation.predicates import LOCAL_BUILDER, Builder
 from pipeline.attestation.signing import Signing
+from pipeline.attestation.trust import ByKey, Trust
 from pipeline.core.ports import Redactor
 from pipeline.errors import ConfigurationError
+from pipeline.keyless import open_keyless
 from pipeline.settings_loading import SIGNING_KEY
-from pipeline.settings_push import Push
+from pipeline.settings_push import GITHUB, Push
 
 UNLOCKS = "PIPELINE_PUSH_SIGNING_PASSPHRASE"
 NO_KEY = f"Nothing was signed: there is neither push.key_file nor {SIGNING_KEY}."
+NO_IDENTITY = "Nothing was signed: push.keyless is on, and this is no CI job that has an identity."
 TURNED_OFF = 'Nothing was signed: push.sign is "off".'
 
 
@@ -26,13 +30,24 @@ def open_signing(settings: Push, environ: Mapping[str, str], redact: Redactor, *
     content that nobody has committed.
 
     Raises:
-        ConfigurationError: the key can't be used, or one is required and there is none.
+        ConfigurationError: the key can't be used, or one is required and there is none; the extra is missing.
+        CouldNotTell: sigstore's services do not do their part.
     """
     builder = masked(builder_of(settings, environ, run=run, version=version), redact)
     if settings.sign == "off":
         return Signing(builder=builder, why_not=TURNED_OFF)
     if not settings.registry:
         return Signing(builder=builder, signer=ephemeral_key(), ephemeral=True)
+    if settings.keyless:
+        name = settings.trust_config
+        config = _read(name, "push.trust_config").decode("utf-8", "replace") if name else ""
+        signer = open_keyless(config, name, redact)
+        if signer is None and settings.sign == "required":
+            raise ConfigurationError(
+                "push.sign is 'required', push.keyless is on, and this is no CI job that has an identity.",
+                advice="Push from CI; or turn push.keyless off, and sign with a key.",
+            )
+        return Signing(builder=builder, keyless=signer, why_not="" if signer else NO_IDENTITY)
     pem, source = _pem(settings, environ, redact)
     if pem:
         passphrase = environ.get(UNLOCKS, "")
@@ -53,12 +68,48 @@ def _pem(settings: Push, environ: Mapping[str, str], redact: Redactor) -> tuple[
     return pem, source
 
 
-def believed_key(settings: Push, environ: Mapping[str, str], redact: Redactor, given: str = "") -> PublicKey:
-    """The public key whose signatures count: the file ``given``, else that of the settings, else the signing key's.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """Whom the command line names: a public key's file; or an identity, its issuer, and the file of a trusted root."""
+
+    key: str = ""
+    identity: str = ""
+    issuer: str = ""
+    trusted_root: str = ""
+
+
+def believed(settings: Push, environ: Mapping[str, str], redact: Redactor, named: Named | None = None) -> Trust:
+    """Whose signatures count: who is ``named``, else whom the settings name, else the signing key's.
 
     Raises:
-        ConfigurationError: there is none, or it can't be read.
+        ConfigurationError: nobody is named, or both a key and an identity, or what is named can't be used.
     """
+    given = named or Named()
+    if given.key and (given.identity or given.issuer or given.trusted_root):
+        raise ConfigurationError("Either a key is believed or an identity.", advice="Leave one of the two out.")
+    if not given.key and not given.identity and settings.public_key and settings.identity:
+        raise ConfigurationError("push.public_key and push.identity are both set, and either is believed, not both.")
+    if given.identity or (settings.identity and not given.key):
+        return _identity(settings, given)
+    if given.issuer or given.trusted_root:
+        raise ConfigurationError("--issuer and --trusted-root are about an identity.", advice="Name it: --identity.")
+    return ByKey(_key(settings, environ, redact, given.key))
+
+
+def _identity(settings: Push, given: Named) -> ByIdentity:
+    issuer = given.issuer or settings.issuer
+    if not issuer:
+        raise ConfigurationError(
+            "An identity counts only together with who vouches for it.",
+            advice=f"Name the issuer with --issuer or in push.issuer; it is {GITHUB} for GitHub Actions.",
+        )
+    root = given.trusted_root or settings.trusted_root
+    where = "--trusted-root" if given.trusted_root else "push.trusted_root"
+    text = _read(root, where).decode("utf-8", "replace") if root else ""
+    return ByIdentity(name=given.identity or settings.identity, issuer=issuer, verifier=verifier_of(text, root))
+
+
+def _key(settings: Push, environ: Mapping[str, str], redact: Redactor, given: str) -> PublicKey:
     named = given or settings.public_key
     if named:
         return read_public_key(_read(named, "--key" if given else "push.public_key"), named)
@@ -66,7 +117,7 @@ def believed_key(settings: Push, environ: Mapping[str, str], redact: Redactor, g
     if not pem:
         raise ConfigurationError(
             "Nobody has said whose signature counts.",
-            advice="Name the public key's file with --key, or in push.public_key.",
+            advice="Name the public key's file with --key, or in push.public_key; or an identity with --identity.",
         )
     return read_private_key(pem, environ.get(UNLOCKS, ""), source).public_key
 

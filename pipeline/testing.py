@@ -4,14 +4,27 @@ show.
 
 from __future__ import annotations
 
+import json
+import tarfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.containers import BuildRequest, Container, ContainerRequest, ContainerState, Image, Ownership
+from pipeline.core.containers import (
+    BuildRequest,
+    Container,
+    ContainerRequest,
+    ContainerState,
+    Executed,
+    Image,
+    Ownership,
+    Usage,
+)
+from pipeline.core.oci_manifest import digest_of
 from pipeline.core.ports import Outcome, Request
+from pipeline.errors import EngineTrouble
 
 
 class ScriptedRunner:
@@ -75,12 +88,16 @@ class SilentProgress:
 
 
 RUNNING = ContainerState(status="running", exit_code=0, out_of_memory=False, health="")
+KILLED = ContainerState(status="exited", exit_code=137, out_of_memory=False, health="")
 ENDED_WELL = ContainerState(status="exited", exit_code=0, out_of_memory=False, health="")
 
 
 @dataclass(kw_only=True)
 class FakeContainer:
-    """A Container that is as its fields say. ``removed`` counts how often it was removed."""
+    """A Container that is as its fields say. ``removed`` counts how often it was removed.
+
+    ``programs`` answers what is run in it; without it nothing can be run.
+    """
 
     base_url: str = "http://127.0.0.1:9"
     now: ContainerState = RUNNING
@@ -89,6 +106,9 @@ class FakeContainer:
     answer: dict[str, Any] = field(default_factory=dict)
     id: str = "container"
     removed: int = 0
+    programs: Callable[[Sequence[str]], Executed] | None = None
+    paused: int = 0
+    used: Usage = field(default_factory=lambda: Usage(cpu_s=1.0, memory_bytes=1_000_000))
 
     def state(self) -> ContainerState:
         """What it does now."""
@@ -97,6 +117,10 @@ class FakeContainer:
     def logs(self) -> str:
         """What it wrote."""
         return self.log
+
+    def usage(self) -> Usage:
+        """What it used."""
+        return self.used
 
     def inspect(self) -> dict[str, Any]:
         """The engine's answer."""
@@ -108,6 +132,25 @@ class FakeContainer:
         self.now = self.after_stop
         return self.now
 
+    def kill(self) -> ContainerState:
+        """End at once, as a kill does."""
+        self.now = KILLED
+        return self.now
+
+    def start_again(self) -> None:
+        """Run again."""
+        self.now = RUNNING
+
+    def pause(self) -> None:
+        """Count it."""
+        self.paused += 1
+
+    def execute(self, argv: Sequence[str]) -> Executed:
+        """What ``programs`` answers. Raises EngineTrouble without it."""
+        if self.programs is None:
+            raise EngineTrouble(f"{argv[0]} could not be run in the container.")
+        return self.programs(argv)
+
     def remove(self) -> None:
         """Count it."""
         self.removed += 1
@@ -118,7 +161,8 @@ class FakeEngine:
     """A ContainerEngine that holds ``images`` and answers with what it was given; ``asked`` remembers requests in
     order.
 
-    An exception in the place of ``build_log`` is raised by the build. ``archive`` is what every export writes.
+    An exception in the place of ``build_log`` is raised by the build. ``archive`` is what every export writes. A
+    docker-archive that is loaded becomes an image like the one that was built, with its own id and layers.
     """
 
     images: dict[str, Image] = field(default_factory=dict)
@@ -127,7 +171,6 @@ class FakeEngine:
     container: FakeContainer = field(default_factory=FakeContainer)
     archive: bytes = b""
     leftovers: tuple[str, ...] = ()
-    pushed: str = ""
     asked: list[BuildRequest | ContainerRequest | Path | tuple[str, str]] = field(default_factory=list)
     name: str = "docker"
     version: str = "0"
@@ -141,8 +184,21 @@ class FakeEngine:
         return self.built, self.build_log
 
     def load(self, archive: Path) -> None:
-        """Remember it."""
+        """Remember it, and hold what it is an archive of."""
         self.asked.append(archive)
+        if self.built not in self.images or not tarfile.is_tarfile(archive):
+            return
+        with tarfile.open(archive) as tar:
+            (image,) = json.loads(_read(tar, "manifest.json"))
+            config = _read(tar, image["Config"])
+        told = json.loads(config)
+        identity = digest_of(config)
+        self.images[identity] = replace(
+            self.images[self.built],
+            id=identity,
+            diff_ids=tuple(told["rootfs"]["diff_ids"]),
+            labels=told["config"].get("Labels") or {},
+        )
 
     def image(self, reference: str) -> Image | None:
         """The image with this id or tag."""
@@ -162,17 +218,20 @@ class FakeEngine:
         self.asked.append(request)
         return self.container
 
-    def push(self, reference: str, credentials: Mapping[str, str], *, timeout_s: float = 600.0) -> str:
-        """The digest."""
-        del credentials, timeout_s
-        self.asked.append(("push", reference))
-        return self.pushed
-
     def pull(self, reference: str, credentials: Mapping[str, str], *, timeout_s: float = 600.0) -> str:
         """The id of the image with this name."""
         del credentials, timeout_s
         self.asked.append(("pull", reference))
         return self.images[reference].id
+
+    def names(self, reference: str) -> Sequence[str]:
+        """Every name under which the very image is held."""
+        image = self.images.get(reference)
+        return tuple(name for name, other in self.images.items() if image is not None and other is image)
+
+    def untag(self, name: str) -> bool:
+        """Forget the name."""
+        return self.images.pop(name, None) is not None
 
     def remove_leftovers(self, ownership: Ownership) -> Sequence[str]:
         """What was left."""
@@ -181,3 +240,8 @@ class FakeEngine:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _read(tar: tarfile.TarFile, name: str) -> bytes:
+    file = tar.extractfile(name)
+    return file.read() if file is not None else b""

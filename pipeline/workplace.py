@@ -102,9 +102,12 @@ class Workplace:
             registries=self._opened.registries,
             signing=partial(self._opened.signing, self._run_id, release()),
             advisories=self._opened.advisories,
+            debian_advisories=self._opened.debian_advisories,
             bases=self._opened,
             releases=self._opened.releases,
             traffic=self._opened.traffic,
+            wire=self._opened.wire,
+            last_change=self.checkout.last_change,
             ownership=self.ownership,
             cache=self._own / "cache",
         )

@@ -4,7 +4,7 @@ import traceback
 from http import HTTPStatus
 
 from flask import Flask, Response, g, jsonify
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 
 MESSAGES = {
     HTTPStatus.BAD_REQUEST: "the request is malformed, or names a host that is not served here",
@@ -15,6 +15,11 @@ MESSAGES = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "the service failed; its log has this answer's X-Request-ID",
     HTTPStatus.SERVICE_UNAVAILABLE: "the service is about to stop",
 }
+
+
+# Where gunicorn keeps what it raises when it reads a body that is none, such as chunks of no size.
+# Known by name, so that the application does not depend on its server.
+SERVER_REFUSALS = "gunicorn.http.errors"
 
 
 def answer(error: HTTPException) -> Response:
@@ -33,6 +38,8 @@ def unexpected(error: Exception) -> Response:
 
     The exception's message stays out of the log too: it may hold what the client sent.
     """
+    if type(error).__module__ == SERVER_REFUSALS:
+        return answer(BadRequest())
     g.failure = {
         "error": type(error).__name__,
         "where": [

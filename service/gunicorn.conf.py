@@ -5,7 +5,12 @@
 # pylint: disable=invalid-name
 # ruff: noqa: N999
 
+import contextlib
+import socket
+import time
 from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from service import drain, logs
 from service.settings import SERVER_LINE_LIMIT, SettingsError, current
@@ -16,10 +21,43 @@ try:
 except SettingsError as error:
     raise SystemExit(f"The service does not start. {error}") from None
 
+
+class Worker(ThreadWorker):
+    """Gives each request so many seconds to arrive and be answered, then stops reading from its client.
+
+    By itself gunicorn waits for the rest of a request for as long as the client likes, in a thread
+    that serves nobody meanwhile: a handful of such clients would stop the service (Slowloris).
+    """
+
+    PATIENCE_SECONDS = 10.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._deadlines: dict[TConn, float] = {}
+
+    def handle(self, conn: TConn) -> Any:
+        """In one of the threads: serve the connection's next request."""
+        self._deadlines[conn] = time.monotonic() + self.PATIENCE_SECONDS
+        try:
+            return super().handle(conn)
+        finally:
+            self._deadlines.pop(conn, None)
+
+    def notify(self) -> None:
+        """In the main thread, at least once a second. An end of reading is to a thread a client that is gone."""
+        super().notify()
+        now = time.monotonic()
+        for conn, deadline in list(self._deadlines.items()):
+            if now >= deadline:
+                with contextlib.suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RD)
+
+
 bind = f":{SERVING.port}"
 workers = SERVING.workers
-# Threads keep connections alive and lose no request at a stop; the sync worker does neither.
-worker_class = "gthread"
+# Threads keep connections alive and lose no request at a stop; the sync worker does neither. Ours
+# besides cut off clients that stall.
+worker_class = Worker
 threads = 4
 # Loaded once, before the fork: faster, less memory, and a faulty application ends the start.
 preload_app = True

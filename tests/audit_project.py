@@ -94,9 +94,12 @@ def audit_context(
             registries=absent,
             signing=absent,
             advisories=served,
+            debian_advisories=absent,
             bases=absent,  # type: ignore[arg-type]  # never used
             releases=absent,  # type: ignore[arg-type]  # never used
             traffic=absent,  # type: ignore[arg-type]  # never used
+            wire=absent,  # type: ignore[arg-type]  # never used
+            last_change=lambda _: NOW.isoformat(),
             ownership=Ownership(checkout="test", run="test"),
             cache=folder / "cache",
         ),

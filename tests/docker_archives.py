@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 Member = tuple[str, bytes | None, int] | tuple[str, str]
 """Path, content (none for a folder) and mode; or path and the target of a link (``=target`` for a hard link)."""
@@ -31,12 +33,14 @@ def layer(*members: Member) -> bytes:
     return stream.getvalue()
 
 
-def archive(layers: Sequence[bytes]) -> bytes:
-    """A docker-archive of one image."""
+def archive(layers: Sequence[bytes], config: Mapping[str, Any] | None = None) -> bytes:
+    """A docker-archive of one image; ``config`` is laid over its configuration."""
+    diff_ids = [f"sha256:{hashlib.sha256(content).hexdigest()}" for content in layers]
+    told = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": diff_ids}}
     names = [f"{number}/layer.tar" for number, _ in enumerate(layers)]
     manifest = json.dumps([{"Config": "config.json", "Layers": names, "RepoTags": None}]).encode()
     return layer(
         ("manifest.json", manifest, 0o644),
-        ("config.json", b"{}", 0o644),
+        ("config.json", json.dumps({**told, **(config or {})}).encode(), 0o644),
         *((name, content, 0o644) for name, content in zip(names, layers, strict=True)),
     )

@@ -132,7 +132,7 @@ def finished(folder: Path, stages: Sequence[SampleStage], waivers: str = "") -> 
     known = {"lint", "scan", "secrets", "audit", "test", "build", "smoke", "canary", "push"}
     names = [stage.name for stage in stages]
     files = {"waivers.toml": waivers} if waivers else {}
-    table = f"required = {json.dumps(names)}\n[tool.pipeline.canary]\nrequests = 60\n"
+    table = f"required = {json.dumps(names)}\n[tool.pipeline.canary]\nrequests = 60\nerror_tolerance = 0.1\n"
     project = make_project(folder, table, {**files, **trees()})
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PIPELINE_")}
     extra = tuple(name for name in names if name not in known)

@@ -160,7 +160,7 @@ def past(count: int) -> tuple[HistoryEntry, ...]:
 def canary_details(factor: float = 1.0) -> tuple[dict[str, Any], tuple[Check, ...]]:
     """What a canary of two endpoints told, and its checks; the candidate's latencies are multiplied."""
     seen = sides(factor)
-    checks = compare(seen["release"], seen["candidate"], Comparison(tolerance=0.2, max_error_rate=0.01))
+    checks = compare(seen["release"], seen["candidate"], Comparison())
     return details_of(seen, checks), checks
 
 

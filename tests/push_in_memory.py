@@ -67,7 +67,7 @@ class Bench:
     releases: Releases = field(default_factory=Releases)
     files: dict[str, str | bytes] = field(default_factory=lambda: {"a": ""})
     metrics: dict[str, Metric] = field(default_factory=dict)
-    cache: Path = Path("/nowhere")
+    details: dict[str, Any] = field(default_factory=dict)
     context: Context | None = None
 
     def run(self) -> Examination:
@@ -93,7 +93,7 @@ class Bench:
                 signing=lambda: self.signing,
                 releases=self.releases,
                 ownership=type("Ownership", (), {"checkout": "c" * 8, "labels": {}})(),
-                cache=self.cache,
+                cache=self.folder / "cache",
             )
             self.context = replace(context, ports=ports, results=results)
             return PushStage(needs=NEEDS).run(self.context)
@@ -107,6 +107,7 @@ class Bench:
             policy="p" * 64,
             evidence=Evidence.of("things", expected=("a",), checked=("a",)),
             metrics={"image_id": IMAGE, **self.metrics} if name == "build" else {},
+            details=self.details if name == "build" else {},
             started="2026-01-01T00:00:00.000Z",
             duration_s=2.5,
         )

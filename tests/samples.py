@@ -72,6 +72,7 @@ COMPONENTS = st.builds(
     source=TEXT,
     place=TEXT,
     marker=TEXT,
+    files=st.lists(st.one_of(TEXT, st.just(f"{'0' * 64}  /app/a.py")), max_size=2).map(tuple),
 )
 GATES = st.builds(Gate, what=TEXT, allowed=TEXT, found=TEXT, passed=st.booleans())
 EVIDENCE = st.builds(

@@ -56,14 +56,15 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def scripted_http(answer: Callable[[Asked], Reply]) -> Iterator[ScriptedHttp]:
-    """A server that answers with ``answer``, until the context ends."""
+def scripted_http(answer: Callable[[Asked], Reply], *, keep_alive_s: float | None = None) -> Iterator[ScriptedHttp]:
+    """A server that answers with ``answer``, until the context ends; idle connections are kept for so long."""
 
     class Handler(BaseHTTPRequestHandler):
         """Speaks HTTP/1.1 with connections that are kept."""
 
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
+        timeout = keep_alive_s
 
         def setup(self) -> None:
             """Called once for each connection."""

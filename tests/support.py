@@ -83,6 +83,21 @@ def snapshot_of(folder: Path, extra: Iterable[Entry] = ()) -> Snapshot:
     )
 
 
+class RememberedReleases:
+    """Releases in memory, of which there are none yet."""
+
+    def __init__(self) -> None:
+        self._digests: dict[str, str] = {}
+
+    def last(self, place: str) -> str | None:
+        """The last one there."""
+        return self._digests.get(place)
+
+    def record(self, place: str, digest: str) -> None:
+        """Remember it."""
+        self._digests[place] = digest
+
+
 def make_context(
     folder: Path,
     tree: Path,
@@ -100,6 +115,8 @@ def make_context(
         "clock": FixedClock(),
         "progress": SilentProgress(),
         "redact": SecretRedactor({}),
+        "last_change": lambda paths: "2025-12-31T00:00:00Z",
+        "releases": RememberedReleases(),
     }
     ports: dict[str, Any] = {part.name: effects.get(part.name) for part in fields(Ports)}
     for name in ("scratch", "raw", "state"):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,10 @@ ENVELOPE = "application/vnd.dsse.envelope.v1+json"
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 PREDICATE_ANNOTATION = "predicateType"
+SIGNER_ANNOTATION = "proven-pipeline.signer"
+"""Whose it is by its own word, so that a signer can take away what it attached long ago. Nothing is believed for it."""
+KEPT = 8
+"""How many of a kind a signer leaves of its own under one tag; more than ever push one image at the same time."""
 _CONFIGURATION = "application/vnd.oci.image.config.v1+json"
 _EMPTY_TYPE, _EMPTY = "application/vnd.oci.empty.v1+json", b"{}"
 _CONTENT, _PREDICATE = "dev.sigstore.bundle.content", "dev.sigstore.bundle.predicateType"
@@ -51,15 +56,19 @@ def tag_of(digest: str, suffix: str = "") -> str:
     return digest.replace(":", "-") + suffix
 
 
-def signature_layer(payload: bytes, signature: bytes) -> Layer:
-    """A signature as cosign has it: the payload, and the signature beside it."""
-    annotations = {SIGNATURE_ANNOTATION: base64.b64encode(signature).decode("ascii")}
+def signature_layer(payload: bytes, signature: bytes, signer: str) -> Layer:
+    """A signature as cosign has it: the payload, and the signature beside it; ``signer`` says whose it is."""
+    annotations = {SIGNATURE_ANNOTATION: base64.b64encode(signature).decode("ascii"), SIGNER_ANNOTATION: signer}
     return Layer(media_type=SIMPLE_SIGNING, body=payload, annotations=annotations)
 
 
-def attestation_layer(statement: Statement, envelope: Envelope) -> Layer:
+def attestation_layer(statement: Statement, envelope: Envelope, signer: str) -> Layer:
     """An attestation as cosign has it: the envelope, whose signature is inside."""
-    annotations = {SIGNATURE_ANNOTATION: "", PREDICATE_ANNOTATION: statement.predicate_type}
+    annotations = {
+        SIGNATURE_ANNOTATION: "",
+        PREDICATE_ANNOTATION: statement.predicate_type,
+        SIGNER_ANNOTATION: signer,
+    }
     return Layer(media_type=ENVELOPE, body=envelope.render(), annotations=annotations)
 
 
@@ -102,8 +111,13 @@ def bundle(envelope: Envelope, key: PublicKey) -> bytes:
     return _canonical(document)
 
 
-def referrer(image: Manifest, statement: Statement, body: bytes) -> Artifact:
+def referrer(image: Manifest, statement: Statement, body: bytes, signer: str) -> Artifact:
     """A bundle as a referrer of the image: it says itself what it is about, so a registry finds it by the digest."""
+    annotations = {
+        _CONTENT: "dsse-envelope",
+        _PREDICATE: statement.predicate_type,
+        SIGNER_ANNOTATION: signer,
+    }
     document = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -111,7 +125,7 @@ def referrer(image: Manifest, statement: Statement, body: bytes) -> Artifact:
         "config": descriptor(_EMPTY_TYPE, _EMPTY),
         "layers": [descriptor(BUNDLE, body)],
         "subject": {"mediaType": image.media_type, "size": len(image.body), "digest": image.digest},
-        "annotations": {_CONTENT: "dsse-envelope", _PREDICATE: statement.predicate_type},
+        "annotations": annotations,
     }
     return Artifact(manifest=manifest_of(document), blobs=(_EMPTY, body))
 
@@ -142,6 +156,32 @@ def manifest_of(document: Mapping[str, Any]) -> Manifest:
 def merged(present: Iterable[Mapping[str, Any]], added: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The descriptors of both, each once; two signatures of one payload differ in nothing but their annotations."""
     return list({json.dumps(item, sort_keys=True): item for item in (*present, *added)}.values())
+
+
+def bounded(
+    items: Sequence[Mapping[str, Any]], ours: Iterable[Mapping[str, Any]], most: int
+) -> list[Mapping[str, Any]]:
+    """The descriptors without those of the signer of ``ours`` that are beyond the newest ``most`` of their kind.
+
+    Every push of the same image adds to what lies under its tags, and nothing of others is ever taken away. The last
+    are the newest.
+    """
+    kinds = {_kind(item) for item in ours}
+    seen: Counter[tuple[str, str]] = Counter()
+    kept = []
+    for item in reversed(items):
+        kind = _kind(item)
+        seen[kind] += 1
+        if kind not in kinds or not kind[0] or seen[kind] <= most:
+            kept.append(item)
+    return kept[::-1]
+
+
+def _kind(item: Mapping[str, Any]) -> tuple[str, str]:
+    """Whose a descriptor says that it is, and what of."""
+    notes = item.get("annotations")
+    found = notes if isinstance(notes, Mapping) else {}
+    return str(found.get(SIGNER_ANNOTATION, "")), str(found.get(_PREDICATE) or found.get(PREDICATE_ANNOTATION) or "")
 
 
 def _canonical(document: Mapping[str, Any]) -> bytes:

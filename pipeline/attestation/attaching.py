@@ -3,7 +3,8 @@
 The order is the one that registries need: blobs, then what names them, then the tags. Under a tag that several may
 write (the fallback index of referrers, cosign's ``.sig`` and ``.att``) everything is read, joined with ours, written
 on the condition that nobody else has written in between, and read back; where a registry ignores the condition, as
-distribution 2.8 does, it is looked at again a moment later and joined anew until ours stays.
+distribution 2.8 does, it is looked at again a moment later and joined anew until ours stays. Of what the same signer
+attached earlier only the newest few stay, so that an image that is pushed every day does not grow for ever.
 """
 
 from __future__ import annotations
@@ -46,33 +47,68 @@ class _Joint:
 
 
 def attach(
-    registry: Registry, image: Manifest, statements: Sequence[Statement], signer: Signer, clock: Clock
+    registry: Registry,
+    image: Manifest,
+    statements: Sequence[Statement],
+    signer: Signer,
+    clock: Clock,
+    *,
+    label: str = "",
 ) -> tuple[str, ...]:
     """Sign the image and the statements about it, and bring it all to where the image is; the names of the tags.
+
+    ``label`` is by what the signer knows its own again, if it is not the key's name.
 
     Raises:
         RegistryTrouble: not all of it is there in the end.
     """
-    payload = payload_for(registry.reference, image.digest)
-    signature = artifacts.signature_layer(payload, signer.sign(payload))
+    payload, name = payload_for(registry.reference, image.digest), label or signer.public_key.id
+    signature = artifacts.signature_layer(payload, signer.sign(payload), name)
     envelopes = [(statement, sealed(statement.render(), signer)) for statement in statements]
-    attestations = [artifacts.attestation_layer(statement, envelope) for statement, envelope in envelopes]
-    referring = [
-        artifacts.referrer(image, statement, artifacts.bundle(envelope, signer.public_key))
-        for statement, envelope in envelopes
-    ]
-    for artifact in referring:
-        _bring(registry, artifact.blobs)
-        registry.put_manifest(artifact.manifest.digest, artifact.manifest)
+    attestations = [artifacts.attestation_layer(statement, envelope, name) for statement, envelope in envelopes]
+    bundles = [(statement, artifacts.bundle(envelope, signer.public_key)) for statement, envelope in envelopes]
+    referring = _brought(registry, image, bundles, name)
     joints = [
         _cosign_joint(registry, artifacts.tag_of(image.digest, ".sig"), [signature]),
         _cosign_joint(registry, artifacts.tag_of(image.digest, ".att"), attestations),
+        *_fallback(registry, image, referring),
     ]
-    if not _lists_them(registry, image.digest, referring):
-        ours = tuple(artifacts.referrer_descriptor(artifact.manifest) for artifact in referring)
-        joints.append(_Joint(artifacts.tag_of(image.digest), "manifests", ours, _index))
     settle(registry, joints, clock)
     return tuple(joint.tag for joint in joints)
+
+
+def attach_bundles(
+    registry: Registry, image: Manifest, bundles: Sequence[tuple[Statement, bytes]], signer: str, clock: Clock
+) -> tuple[str, ...]:
+    """Bring sigstore bundles, each with its statement, to where the image is; the names of the tags, often none.
+
+    ``signer`` is the label of who has signed them.
+
+    Raises:
+        RegistryTrouble: not all of it is there in the end.
+    """
+    joints = _fallback(registry, image, _brought(registry, image, bundles, signer))
+    settle(registry, joints, clock)
+    return tuple(joint.tag for joint in joints)
+
+
+def _brought(
+    registry: Registry, image: Manifest, bundles: Sequence[tuple[Statement, bytes]], signer: str
+) -> list[Artifact]:
+    """The bundles as referrers of the image, in the registry by their digests."""
+    referring = [artifacts.referrer(image, statement, body, signer) for statement, body in bundles]
+    for artifact in referring:
+        _bring(registry, artifact.blobs)
+        registry.put_manifest(artifact.manifest.digest, artifact.manifest)
+    return referring
+
+
+def _fallback(registry: Registry, image: Manifest, referring: Sequence[Artifact]) -> list[_Joint]:
+    """The index of referrers under the fallback tag, where the registry has none of its own that lists them."""
+    if _lists_them(registry, image.digest, referring):
+        return []
+    ours = tuple(artifacts.referrer_descriptor(artifact.manifest) for artifact in referring)
+    return [_Joint(artifacts.tag_of(image.digest), "manifests", ours, _index)]
 
 
 def settle(registry: Registry, joints: Sequence[_Joint], clock: Clock) -> None:
@@ -117,7 +153,7 @@ def _joined(registry: Registry, joint: _Joint, clock: Clock) -> bool:
         every = artifacts.merged(there, joint.ours)
         if len(every) == len(artifacts.merged(there, ())):
             return bool(attempt)
-        artifact = joint.make(every)
+        artifact = joint.make(artifacts.bounded(every, joint.ours, artifacts.KEPT))
         _bring(registry, artifact.blobs)
         replacing = present.digest if present else ""
         try:

@@ -1,6 +1,6 @@
 """Whether what is held about an image is signed, about this image, and what is demanded. Pure; fails closed.
 
-The newest verification summary that this key has signed leads: it names by their digests the attestations that were
+The newest verification summary whose signature counts leads: it names by their digests the attestations that were
 looked at when it was made, so what belongs together is judged together.
 """
 
@@ -14,11 +14,10 @@ from typing import Any
 
 from pipeline.attestation.demands import KINDS, Demands
 from pipeline.attestation.envelope import NotTrusted
-from pipeline.attestation.keys import PublicKey
 from pipeline.attestation.predicates import BUILD_TYPE, PASSED
 from pipeline.attestation.reading import Held
-from pipeline.attestation.simple_signing import signed_reference
 from pipeline.attestation.statement import PROVENANCE, SUMMARY, TEST_RESULT, TITLES, Statement, read_statement
+from pipeline.attestation.trust import Trust
 from pipeline.core.verification import Statement as Finding
 from pipeline.core.verification import confirmed, contradicted, left_open, outdated
 
@@ -33,16 +32,16 @@ class Opened:
     digest: str
 
 
-def checked(held: Held, key: PublicKey, demands: Demands, now: datetime) -> tuple[Finding, ...]:
+def checked(held: Held, trust: Trust, demands: Demands, now: datetime) -> tuple[Finding, ...]:
     """What can be said of the image; it may be believed if nothing is contradicted or outdated.
 
-    ``now`` has its zone.
+    ``trust`` says whose signatures count; ``now`` has its zone.
     """
-    opened, refused = _opened(held, key)
+    opened, refused = _opened(held, trust)
     chosen = _chosen(opened)
     return (
-        _signature(held, key),
-        *_presence(chosen, refused, demands),
+        _signature(held, trust),
+        *_presence(chosen, refused, demands, trust),
         *_summary(chosen.get(SUMMARY), held.image.digest, demands, now),
         *_links(chosen),
         *_tests(chosen.get(TEST_RESULT), demands),
@@ -50,32 +49,20 @@ def checked(held: Held, key: PublicKey, demands: Demands, now: datetime) -> tupl
     )
 
 
-def _signature(held: Held, key: PublicKey) -> Finding:
-    about, digest = "signature", held.image.digest
-    if not held.signatures:
-        return contradicted(about, f"There is no signature on {digest}.")
-    reasons = []
-    for payload, signature in held.signatures:
-        if not key.verifies(signature, payload):
-            reasons.append("It is by another key, or what was signed has been changed.")
-            continue
-        try:
-            name = signed_reference(payload, digest)
-        except NotTrusted as error:
-            reasons.append(str(error))
-            continue
-        return confirmed(about, f"The key {key.id[:12]} has signed {digest} as {name}.")
-    return contradicted(
-        about, f"No signature on {digest} is by the key {key.id[:12]}: {' '.join(dict.fromkeys(reasons))}"
-    )
+def _signature(held: Held, trust: Trust) -> Finding:
+    try:
+        name = trust.signed_as(held)
+    except NotTrusted as error:
+        return contradicted("signature", str(error))
+    return confirmed("signature", f"{_begun(trust.title)} has signed {held.image.digest} as {name}.")
 
 
-def _opened(held: Held, key: PublicKey) -> tuple[list[Opened], list[str]]:
+def _opened(held: Held, trust: Trust) -> tuple[list[Opened], list[str]]:
     """The attestations that may be read, and why others may not."""
-    opened, refused = [], []
-    for envelope in held.envelopes:
+    payloads, reasons = trust.payloads(held)
+    opened, refused = [], list(reasons)
+    for payload in payloads:
         try:
-            payload = envelope.opened(key)
             statement = read_statement(payload, held.image.digest)
         except NotTrusted as error:
             refused.append(str(error))
@@ -104,14 +91,14 @@ def _named(summary: Statement) -> dict[str, str]:
     return found
 
 
-def _presence(chosen: Mapping[str, Opened], refused: list[str], demands: Demands) -> Iterator[Finding]:
+def _presence(chosen: Mapping[str, Opened], refused: list[str], demands: Demands, trust: Trust) -> Iterator[Finding]:
     why = f" {' '.join(dict.fromkeys(refused))}" if refused else ""
     for name, kind in KINDS.items():
         if kind in chosen:
-            yield confirmed(TITLES[kind], f"The {TITLES[kind]} is signed by this key, and about this image.")
+            yield confirmed(TITLES[kind], f"The {TITLES[kind]} is signed by {trust.short}, and about this image.")
         elif name in demands.attestations:
             yield contradicted(
-                TITLES[kind], f"There is no {TITLES[kind]} for this image that this key has signed.{why}"
+                TITLES[kind], f"There is no {TITLES[kind]} for this image that {trust.short} has signed.{why}"
             )
     if refused:
         yield left_open("attestations", f"{len(refused)} more are there, and count for nothing.{why}")
@@ -189,3 +176,8 @@ def _at(value: Any, *names: str) -> Any:
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value
+
+
+def _begun(text: str) -> str:
+    """The text as a sentence begins."""
+    return text[:1].upper() + text[1:]

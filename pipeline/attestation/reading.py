@@ -30,12 +30,16 @@ MOST = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What there is about ``image``. ``signatures`` pairs payloads with signatures over them."""
+    """What there is about ``image``. ``signatures`` pairs payloads with signatures over them.
+
+    ``bundles`` are the whole sigstore bundles, as far as there are any; their envelopes are among ``envelopes`` too.
+    """
 
     image: Manifest
     reference: str
     signatures: tuple[tuple[bytes, bytes], ...]
     envelopes: tuple[Envelope, ...]
+    bundles: tuple[bytes, ...] = ()
 
 
 def held(registry: Holder, image: Manifest) -> Held:
@@ -45,12 +49,19 @@ def held(registry: Holder, image: Manifest) -> Held:
         RegistryTrouble: it does not hold what it names, or gives no sound answer.
     """
     signatures = tuple(_signatures(registry, named(registry.manifest(tag_of(image.digest, ".sig")), "layers")))
+    bundles = tuple(_attached(registry, referrers(registry, image.digest), image.digest))
     envelopes = [
-        *_attached(registry, referrers(registry, image.digest), image.digest),
+        *(envelope for body in bundles for envelope in bundled(body)),
         *_envelopes(registry, named(registry.manifest(tag_of(image.digest, ".att")), "layers")),
     ]
     different = {(envelope.payload, envelope.signatures): envelope for envelope in envelopes}
-    return Held(image=image, reference=registry.reference, signatures=signatures, envelopes=tuple(different.values()))
+    return Held(
+        image=image,
+        reference=registry.reference,
+        signatures=signatures,
+        envelopes=tuple(different.values()),
+        bundles=bundles,
+    )
 
 
 def referrers(registry: Holder, digest: str) -> tuple[Mapping[str, Any], ...]:
@@ -97,8 +108,8 @@ def _signatures(registry: Holder, layers: Iterable[Mapping[str, Any]]) -> Iterab
             yield _content(registry, layer), signature
 
 
-def _attached(registry: Holder, items: Iterable[Mapping[str, Any]], digest: str) -> Iterable[Envelope]:
-    """The envelopes in the bundles that refer to the image."""
+def _attached(registry: Holder, items: Iterable[Mapping[str, Any]], digest: str) -> Iterable[bytes]:
+    """The bundles that refer to the image."""
     for item in items:
         if item.get("artifactType") != BUNDLE:
             continue
@@ -107,7 +118,7 @@ def _attached(registry: Holder, items: Iterable[Mapping[str, Any]], digest: str)
             continue
         for layer in named(manifest, "layers"):
             if layer.get("mediaType") == BUNDLE:
-                yield from _bundled(_content(registry, layer))
+                yield _content(registry, layer)
 
 
 def _subject(manifest: Manifest) -> str:
@@ -118,7 +129,8 @@ def _subject(manifest: Manifest) -> str:
         return ""
 
 
-def _bundled(body: bytes) -> Iterable[Envelope]:
+def bundled(body: bytes) -> tuple[Envelope, ...]:
+    """The envelope in a sigstore bundle, nothing of it believed; nothing for what is no such bundle."""
     try:
         envelope = envelope_of(json.loads(body)["dsseEnvelope"])
     except (ValueError, KeyError, TypeError, RecursionError, NotTrusted):

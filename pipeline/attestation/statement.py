@@ -17,12 +17,15 @@ PROVENANCE = "https://slsa.dev/provenance/v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 SUMMARY = "https://slsa.dev/verification_summary/v1"
 SBOM = "https://cyclonedx.org/bom"
+SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
+"""That the image is signed and no more, as cosign 3 says it within a bundle; its predicate is empty."""
 
 TITLES = {
     PROVENANCE: "provenance",
     TEST_RESULT: "test result",
     SUMMARY: "verification summary",
     SBOM: "SBOM",
+    SIGNATURE: "signature",
 }
 """What people call the predicates, in the order in which they are attached."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipeline.core.containers import ContainerEngine
+from pipeline.core.image_inputs import ImageInput
 from pipeline.core.ports import Progress
 
 RUNTIME_ARGUMENT = "RUNTIME_IMAGE"
@@ -20,7 +21,8 @@ class BaseSet:
 
     ``arguments`` maps build arguments to image ids; ``packages`` are the runtime's, as ``name version``; ``python`` is
     its Python, like ``3.13``; ``lock_digest`` (SHA-256, hexadecimal) names the content of both; ``archives`` maps a
-    package to the SHA-256 of its archive.
+    package to the SHA-256 of its archive. ``name`` is the runtime's; ``inputs`` are all that both were made from.
+    ``replaced`` has a line for each package that was newer than the repository's lock, since the archive had lost it.
     """
 
     arguments: Mapping[str, str]
@@ -30,6 +32,9 @@ class BaseSet:
     architecture: str
     lock_digest: str
     archives: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+    inputs: tuple[ImageInput, ...] = ()
+    replaced: tuple[str, ...] = ()
 
 
 class BaseImages(Protocol):

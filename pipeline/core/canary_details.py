@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from pipeline.core.canary_judge import Check, Observed, Side
+from pipeline.core.canary_observed import Check, Observed, Side
 from pipeline.core.image_details import as_json
 from pipeline.core.statistics import quantile
 

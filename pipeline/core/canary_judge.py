@@ -1,280 +1,232 @@
-"""The canary judge: is the candidate worse than the current release, or beyond absolute limits?
+"""The canary judge: is the candidate worse than the current release? Pure; docs/canary.md tells how and from where.
 
-Latency. An endpoint is *slower* when a Mann-Whitney test says so (Holm's correction over the endpoints) and the
-Hodges-Lehmann shift exceeds the tolerance, a share of the release's median. It *passes* when a second test
-excludes, with confidence, that the shift lies beyond the tolerance. Anything between is "could not tell": a
-measurement too noisy to have seen a slow candidate is no pass.
+A check *fails* when a test says "worse" (at the level that is left for this look, by Holm's procedure over all tests of
+the look) and the difference is beyond the tolerance. Where a promise is made (each endpoint's latency; errors, latency,
+its 90th percentile and its variance over all) a check *passes* only when a second test excludes the promised
+regression. What is between is "could not tell". A second fresh container of the release, the twin, is the control:
+where it differs from the first one as a bad candidate would, the machine is too noisy and no timing is believed.
 
-Errors. Fisher's exact test, because errors are sparse, for each endpoint and for all together. Errors beyond the
-allowed share that are too few to be significant, and that the release has fewer of, are "could not tell" too.
-
-Sources: Kayenta's NetflixACAJudge (Mann-Whitney with effect size), and its users' complaints that it hides the
-numbers and reads no data as good (spinnaker/kayenta#780, #426, argoproj/argo-rollouts#1466): here every number is
-in the result. Known limits: a change of variance at an equal median is not seen, nor are differences in what the
-answers say.
+Sources: Kayenta's NetflixACAJudge (Mann-Whitney with effect size), and its users' complaints that it misses variance
+and sparse errors, hides the numbers and reads no data as good (spinnaker/kayenta#780, #426, #674, #521,
+argoproj/argo-rollouts#1466).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 
-from pipeline.core.statistics import fisher_greater, hodges_lehmann, holm, mann_whitney_greater, quantile
-from pipeline.core.traffic import Sample
+from pipeline.core.canary_metrics import Pair, Trial, counting_trials, latency_trials, normalised
+from pipeline.core.canary_objectives import Limits, p95_check
+from pipeline.core.canary_observed import (
+    EVERYWHERE,
+    FEWEST,
+    NOTHING,
+    Check,
+    Observed,
+    Outcome,
+    Side,
+    overall,
+    pooled,
+    score_of,
+    too_few,
+)
+from pipeline.core.statistics import holm, spent
 
-FEWEST = 20
-"""Answers a side and endpoint below which nothing is said about latency."""
+CANDIDATE = "candidate"
+RELEASE = "release"
+TWIN = "release twin"
+"""A second fresh container of the release: the A/A control."""
 
-SLOWER_LEVEL = 0.01
-"""The chance of calling an equal candidate slower, over all endpoints and looks; the tolerance lowers it further."""
+SIDES = (CANDIDATE, RELEASE, TWIN)
 
-EXCLUSION_LEVEL = 0.05
-"""The chance of passing a candidate that is slower by just the tolerance, over all looks."""
+LEVEL = 0.01
+"""The chance of failing an equal candidate, over all checks and looks; the tolerances lower it further."""
 
-ERROR_LEVEL = 0.05
-"""The chance of calling a candidate with equally many errors worse, over all endpoints and all looks."""
+MISS_LEVEL = 0.005
+COUNT_MISS_LEVEL = 0.02
+"""The chance that one check passes a regression of just the promised size, over all looks: of times, and of what is
+counted. The first is lower, since no two containers of one image are quite alike, which adds to the chance."""
 
-EVERYWHERE = "all endpoints"
-_BLOCK = 10
+_FAIL_SPENDING, _PASS_SPENDING = 2.0, 1.0
+# Little is spent early on calling fail, when only a clear case should end the run; passing is spent evenly.
 
-
-class Outcome(StrEnum):
-    """What one check says."""
-
-    PASS = "pass"  # nosec B105 - an outcome, no credential
-    FAIL = "fail"
-    UNSURE = "could not tell"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
-    """One side at one endpoint: the latencies of its good answers in milliseconds, in time order, and its failures."""
-
-    latencies_ms: tuple[float, ...]
-    errors: int
-
-    @property
-    def total(self) -> int:
-        """Requests that were sent."""
-        return len(self.latencies_ms) + self.errors
-
-    def summary(self) -> dict[str, float]:
-        """The numbers for a report."""
-        shown: dict[str, float] = {"requests": self.total, "errors": self.errors}
-        if self.latencies_ms:
-            shown |= {f"p{share}_ms": quantile(self.latencies_ms, share / 100) for share in (50, 95, 99)}
-        return shown
-
-
-Side = Mapping[str, Observed]
-"""One side of the comparison: its endpoints by name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One check with its numbers. ``allowed`` and ``found`` are texts for people, as a gate prints them."""
-
-    metric: str
-    endpoint: str
-    outcome: Outcome
-    allowed: str
-    found: str
-    numbers: Mapping[str, float]
-
-    @property
-    def what(self) -> str:
-        """What was checked, like ``latency of GET /healthz``."""
-        return f"{self.metric} of {self.endpoint}"
+_TIMING = frozenset({"latency", "p90 latency", "p99 latency", "latency variance"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What a comparison rests on. A growing sample is judged at most ``looks`` times; the levels are divided by it."""
+    """The rules: shares by which latency may be slower (``tolerance``) and which a pass excludes (``slowdown``), the
+    share of errors that a pass excludes, whether answers are compared by their ``values``, their ``schema`` or not.
 
-    tolerance: float
-    max_error_rate: float
-    looks: int = 1
+    ``limits`` are for an endpoint that the release does not serve. A growing sample is judged at most ``looks`` times.
+    """
+
+    tolerance: float = 0.1
+    slowdown: float = 0.2
+    error_tolerance: float = 0.01
+    answers: str = "values"
+    limits: Limits = field(default_factory=lambda: Limits(max_error_rate=0.0, max_p95_ms=250.0))
+    looks: int = 3
+
+    def fail_level(self, look: int) -> float:
+        """What p-value means "worse" at this look."""
+        return spent(LEVEL, look, self.looks, _FAIL_SPENDING)
+
+    def pass_level(self, look: int) -> float:
+        """What p-value excludes a promised regression of times at this look."""
+        return spent(MISS_LEVEL, look, self.looks, _PASS_SPENDING)
+
+    def count_pass_level(self, look: int) -> float:
+        """What p-value excludes a promised excess of what is counted at this look."""
+        return spent(COUNT_MISS_LEVEL, look, self.looks, _PASS_SPENDING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Absolute limits: the share of failed requests, and the 95th percentile of latency in milliseconds."""
+class Judgement:
+    """All checks, and where the release differed from its twin (in words; empty: nowhere)."""
 
-    max_error_rate: float
-    max_p95_ms: float
+    checks: tuple[Check, ...]
+    noisy: tuple[str, ...]
+    look: int
 
+    @property
+    def outcome(self) -> Outcome:
+        """The worst of the checks."""
+        return overall(self.checks)
 
-def observe(samples: Iterable[Sample], side: str) -> Side:
-    """What the judged samples say of one side."""
-    latencies: dict[str, list[float]] = {}
-    errors: dict[str, int] = {}
-    for sample in samples:
-        if sample.request.side == side and not sample.request.warm_up:
-            endpoint = str(sample.request.endpoint)
-            errors[endpoint] = errors.get(endpoint, 0) + sample.failed
-            good = latencies.setdefault(endpoint, [])
-            if not sample.failed:
-                good.append(sample.latency_ms)
-    return {name: Observed(latencies_ms=tuple(good), errors=errors[name]) for name, good in latencies.items()}
+    @property
+    def score(self) -> float:
+        """How many of a hundred checks passed."""
+        return score_of(self.checks)
 
 
-def compare(release: Side, candidate: Side, rules: Comparison) -> tuple[Check, ...]:
-    """Judge the candidate against the release; a check for each metric and endpoint, none without traffic."""
-    endpoints = sorted(release.keys() | candidate.keys())
-    nothing = Observed(latencies_ms=(), errors=0)
-    pairs = {name: (release.get(name, nothing), candidate.get(name, nothing)) for name in endpoints}
-    return (*_error_checks(pairs, rules), *_latency_checks(pairs, rules))
+def judge(sides: Mapping[str, Side], rules: Comparison, look: int, *, disturbed: bool = False) -> Judgement:
+    """The candidate against both containers of the release, and these against each other, at look number ``look``.
 
-
-def compare_with_limits(candidate: Side, limits: Limits) -> tuple[Check, ...]:
-    """Judge by absolute limits: the share of errors over all endpoints, and the latency of each."""
-    checks = []
-    if candidate:
-        total, errors = sum(seen.total for seen in candidate.values()), sum(seen.errors for seen in candidate.values())
-        checks.append(
-            Check(
-                metric="error rate",
-                endpoint=EVERYWHERE,
-                outcome=Outcome.PASS if errors <= limits.max_error_rate * total else Outcome.FAIL,
-                allowed=f"at most {limits.max_error_rate:.2%}",
-                found=f"{errors} of {total}",
-                numbers={"requests": total, "errors": errors},
-            )
-        )
-    for endpoint, seen in sorted(candidate.items()):
-        few = len(seen.latencies_ms) < FEWEST
-        p95 = 0.0 if few else quantile(seen.latencies_ms, 0.95)
-        outcome = Outcome.PASS if p95 <= limits.max_p95_ms else Outcome.FAIL
-        checks.append(
-            Check(
-                metric="p95 latency",
-                endpoint=endpoint,
-                outcome=Outcome.UNSURE if few else outcome,
-                allowed=f"at most {limits.max_p95_ms:.1f} ms",
-                found=_too_few(seen) if few else f"{p95:.2f} ms",
-                numbers=seen.summary(),
-            )
-        )
-    return tuple(checks)
-
-
-def unsteady(release: Side, rules: Comparison) -> tuple[str, ...]:
-    """Endpoints at which the release differs from itself as a slow candidate would from it: the machine was too noisy.
-
-    An A/A control: its samples in blocks of ten, every other block against the rest. The plan sends to both sides
-    within milliseconds, so a machine that slowly changes meets both alike and is no reason for doubt; one that changes
-    from moment to moment is. Halves drawn at random would show nothing, since chance spreads every noise evenly.
+    No timing is believed when these differ as a bad candidate would, or the measurement was ``disturbed``; and none is
+    held against the candidate that is within the tolerance and what the two differ by over all endpoints.
     """
-    halves = {name: _alternate(seen) for name, seen in release.items() if len(seen.latencies_ms) >= 2 * FEWEST}
-    found = set()
-    for first, second in ((0, 1), (1, 0)):
-        pairs = {name: (parts[first], parts[second]) for name, parts in halves.items()}
-        found |= {check.endpoint for check in _latency_checks(pairs, rules) if check.outcome is Outcome.FAIL}
-    return tuple(sorted(found))
+    release, twin = sides.get(RELEASE, {}), sides.get(TWIN, {})
+    control = compare(release, twin, rules, look)
+    noisy = _objected(control) | _objected(compare(twin, release, rules, look))
+    own = _whole(control)
+    checks = compare(pooled(release, twin), sides.get(CANDIDATE, {}), rules, look)
+    judged = (_beside_noise(c, own.get(c.metric, 0.0), believed=not noisy and not disturbed) for c in checks)
+    return Judgement(checks=tuple(judged), noisy=tuple(sorted(noisy)), look=look)
 
 
-def slowed(side: Side, factor: float) -> Side:
-    """The same side with every latency multiplied: what the judge must object to (a positive control)."""
-    return {n: replace(seen, latencies_ms=tuple(ms * factor for ms in seen.latencies_ms)) for n, seen in side.items()}
+def compare(release: Side, candidate: Side, rules: Comparison, look: int = 1) -> tuple[Check, ...]:
+    """Judge the candidate against the release; checks for each metric and endpoint, none without traffic."""
+    names = sorted(release.keys() | candidate.keys())
+    pairs = {n: Pair(endpoint=n, old=release.get(n, NOTHING), new=candidate.get(n, NOTHING)) for n in names}
+    # An endpoint that the release has only errors for is new, or broken there: nothing to compare with.
+    unserved = {n: p for n, p in pairs.items() if not p.old.latencies_ms and p.old.errors and p.new.latencies_ms}
+    both = {name: pair for name, pair in pairs.items() if name not in unserved}
+    timed = {name: pair for name, pair in both.items() if _enough(pair.old, pair.new)}
+    alone = len(both) == 1
+    trials = counting_trials(both, rules.error_tolerance, rules.answers, rules.count_pass_level(look))
+    for pair in timed.values():
+        trials += latency_trials(pair, rules.tolerance, rules.slowdown, rules.pass_level(look), whole=alone)
+    if timed and not alone:
+        every = normalised(timed.values())
+        trials += latency_trials(every, rules.tolerance, rules.slowdown, rules.pass_level(look), whole=True)
+    return (
+        *_decided(trials, rules.fail_level(look)),
+        *(_few(pair) for name, pair in both.items() if name not in timed),
+        *(check for pair in unserved.values() for check in _by_limits(pair, rules.limits)),
+    )
 
 
-def failing(side: Side) -> Side:
-    """The same side with every third good answer turned into an error (a positive control)."""
-    return {
-        name: Observed(
-            latencies_ms=tuple(ms for index, ms in enumerate(seen.latencies_ms) if index % 3),
-            errors=seen.errors + len(seen.latencies_ms[::3]),
-        )
-        for name, seen in side.items()
-    }
+def _objected(control: Iterable[Check]) -> frozenset[str]:
+    """What one container of the release would be called bad in beside the other."""
+    return frozenset(check.what for check in control if check.metric in _TIMING and check.outcome is Outcome.FAIL)
 
 
-def overall(checks: Iterable[Check]) -> Outcome:
-    """The worst of the checks: fail, then could not tell, then pass; could not tell when there is none."""
-    outcomes = {check.outcome for check in checks}
-    if not outcomes:
-        return Outcome.UNSURE
-    return next(outcome for outcome in (Outcome.FAIL, Outcome.UNSURE, Outcome.PASS) if outcome in outcomes)
+def _whole(control: Iterable[Check]) -> dict[str, float]:
+    """By how much the two containers of the release differ in each time over all endpoints, as a logarithm."""
+    timed = [check for check in control if "effect" in check.numbers]
+    alone = len({check.endpoint for check in timed}) == 1
+    return {c.metric: abs(math.log1p(c.numbers["effect"])) for c in timed if alone or c.endpoint == EVERYWHERE}
 
 
-Pairs = Mapping[str, tuple[Observed, Observed]]
+def _beside_noise(check: Check, noise: float, *, believed: bool) -> Check:
+    if check.metric not in _TIMING:
+        return check
+    allowed = math.log1p(check.numbers.get("tolerance", 0.0)) + noise
+    within = math.log1p(check.numbers.get("effect", 0.0)) <= allowed
+    doubtful = not believed or (check.outcome is Outcome.FAIL and within)
+    return replace(
+        check,
+        outcome=Outcome.UNSURE if doubtful else check.outcome,
+        numbers={**check.numbers, "release_differs": math.expm1(noise)},
+    )
 
 
-def _error_checks(pairs: Pairs, rules: Comparison) -> list[Check]:
-    counts = {name: (old.errors, old.total, new.errors, new.total) for name, (old, new) in pairs.items()}
-    if len(counts) > 1:
-        old_errors, old_total, new_errors, new_total = (sum(column) for column in zip(*counts.values(), strict=True))
-        counts[EVERYWHERE] = (old_errors, old_total, new_errors, new_total)
-    raw = [fisher_greater(new_errors, new, old_errors, old) for old_errors, old, new_errors, new in counts.values()]
-    checks = []
-    for (name, (old_errors, old_total, new_errors, new_total)), p in zip(counts.items(), holm(raw), strict=True):
-        more = new_errors * old_total > old_errors * new_total and new_errors > rules.max_error_rate * new_total
-        if more and p < ERROR_LEVEL / rules.looks:
-            outcome = Outcome.FAIL
-        elif more or not old_total or not new_total:
-            outcome = Outcome.UNSURE
-        else:
-            outcome = Outcome.PASS
-        checks.append(
-            Check(
-                metric="errors",
-                endpoint=name,
-                outcome=outcome,
-                allowed=f"not more often than the release's {old_errors} of {old_total}",
-                found=f"{new_errors} of {new_total} (p = {p:.4f})",
-                numbers={
-                    "release_errors": old_errors,
-                    "release_requests": old_total,
-                    "candidate_errors": new_errors,
-                    "candidate_requests": new_total,
-                    "p_more": p,
-                },
-            )
-        )
-    return checks
+def _decided(trials: list[Trial], level: float) -> tuple[Check, ...]:
+    """The outcome of each trial, by Holm's procedure over all of them."""
+    adjusted = holm([trial.p_worse for trial in trials])
+    return tuple(_check(trial, p, level) for trial, p in zip(trials, adjusted, strict=True))
 
 
-def _latency_checks(pairs: Pairs, rules: Comparison) -> list[Check]:
-    enough = {name: pair for name, pair in pairs.items() if min(len(side.latencies_ms) for side in pair) >= FEWEST}
-    raw = [mann_whitney_greater(new.latencies_ms, old.latencies_ms) for old, new in enough.values()]
-    p_slower = dict(zip(enough, holm(raw), strict=True))
-    return [_latency_check(name, pair, p_slower.get(name), rules) for name, pair in pairs.items()]
-
-
-def _latency_check(name: str, pair: tuple[Observed, Observed], p_slower: float | None, rules: Comparison) -> Check:
-    old, new = pair
-    numbers = {f"release_{key}": value for key, value in old.summary().items()}
-    numbers |= {f"candidate_{key}": value for key, value in new.summary().items()}
-    if p_slower is None:
-        outcome, allowed, found = (
-            Outcome.UNSURE,
-            f"at least {FEWEST} answers from both",
-            f"{_too_few(old)} and {_too_few(new)}",
-        )
+def _check(trial: Trial, p: float, level: float) -> Check:
+    if trial.beyond and p < level:
+        outcome = Outcome.FAIL
     else:
-        median = quantile(old.latencies_ms, 0.5)
-        most = rules.tolerance * median
-        shift = hodges_lehmann(new.latencies_ms, old.latencies_ms)
-        p_beyond = mann_whitney_greater([ms + most for ms in old.latencies_ms], new.latencies_ms)
-        if shift > most:
-            outcome = Outcome.FAIL if p_slower < SLOWER_LEVEL / rules.looks else Outcome.UNSURE
-        else:
-            outcome = Outcome.PASS if p_beyond < EXCLUSION_LEVEL / rules.looks else Outcome.UNSURE
-        allowed = f"at most {most:.2f} ms ({rules.tolerance:.0%}) slower than the release's median of {median:.2f} ms"
-        share = shift / median if median else 0.0
-        found = f"{shift:+.2f} ms ({share:+.0%}; slower p = {p_slower:.4f}, not beyond that p = {p_beyond:.4f})"
-        numbers |= {"shift_ms": shift, "allowed_shift_ms": most, "p_slower": p_slower, "p_beyond": p_beyond}
-    return Check(metric="latency", endpoint=name, outcome=outcome, allowed=allowed, found=found, numbers=numbers)
+        outcome = Outcome.UNSURE if trial.excluded is False else Outcome.PASS
+    said = {True: "; the promised regression is excluded", False: "; the promised regression is not excluded", None: ""}
+    return Check(
+        metric=trial.metric,
+        endpoint=trial.endpoint,
+        outcome=outcome,
+        allowed=trial.allowed,
+        found=f"{trial.found} (worse: p = {p:.2g}{said[trial.excluded]})",
+        numbers={**trial.numbers, "p_worse": p, "p_worse_alone": trial.p_worse, "level": level},
+    )
 
 
-def _alternate(seen: Observed) -> tuple[Observed, Observed]:
-    """The samples of even and of odd blocks."""
-    parts: tuple[list[float], list[float]] = ([], [])
-    for index, value in enumerate(seen.latencies_ms):
-        parts[index // _BLOCK % 2].append(value)
-    return Observed(latencies_ms=tuple(parts[0]), errors=0), Observed(latencies_ms=tuple(parts[1]), errors=0)
+def _few(pair: Pair) -> Check:
+    return Check(
+        metric="latency",
+        endpoint=pair.endpoint,
+        outcome=Outcome.UNSURE,
+        allowed=f"at least {FEWEST} good answers from each",
+        found=f"{too_few(pair.old)} from the release, {too_few(pair.new)} from the candidate",
+        numbers=pair.numbers,
+    )
 
 
-def _too_few(seen: Observed) -> str:
-    return f"{len(seen.latencies_ms)} good answers of {seen.total}"
+def _by_limits(pair: Pair, limits: Limits) -> tuple[Check, ...]:
+    seen = pair.new
+    bad = seen.errors > limits.max_error_rate * seen.total
+    errors = Check(
+        metric="error rate",
+        endpoint=pair.endpoint,
+        outcome=Outcome.FAIL if bad else Outcome.PASS,
+        allowed=f"at most {limits.max_error_rate:.2%}, the release having no good answer to compare with",
+        found=f"{seen.errors} of {seen.total}",
+        numbers=pair.numbers,
+    )
+    return errors, p95_check(pair.endpoint, seen, limits)
+
+
+def _enough(old: Observed, new: Observed) -> bool:
+    return min(len(old.latencies_ms), len(new.latencies_ms)) >= FEWEST
+
+
+__all__ = [
+    "CANDIDATE",
+    "EVERYWHERE",
+    "RELEASE",
+    "SIDES",
+    "TWIN",
+    "Check",
+    "Comparison",
+    "Judgement",
+    "Observed",
+    "Outcome",
+    "Side",
+    "compare",
+    "judge",
+]

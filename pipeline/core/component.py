@@ -12,11 +12,14 @@ _PLAIN = ".-_~:"
 
 
 class ComponentKind(StrEnum):
-    """What a component is, by the type of its package URL; ``SYSTEM`` is a distribution, which has none."""
+    """What a component is, by the type of its package URL; ``SYSTEM`` is a distribution and
+    ``FILE`` are files of no package, which have none.
+    """
 
     PYTHON = "pypi"
     DEBIAN = "deb"
     SYSTEM = "os"
+    FILE = "file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,8 @@ class Component:
     ``licence_names`` are others, in the metadata's own words. ``hashes`` are ``sha256:<hex>`` of the archive it comes
     from: of several, it is one of them that was or will be installed. ``source`` is the source package and its version.
     ``place`` is the file that names the component, a lock or a path in the image. ``marker`` is the condition (PEP 508)
-    under which a lock installs it.
+    under which a lock installs it. ``files`` are those that it has in an image, as sha256sum(1) writes them: digest,
+    two spaces, path.
     """
 
     kind: ComponentKind
@@ -41,6 +45,7 @@ class Component:
     source: str = ""
     place: str = ""
     marker: str = ""
+    files: tuple[str, ...] = ()
 
 
 def package_url(

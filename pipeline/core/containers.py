@@ -7,14 +7,37 @@ two are never mixed, and a tag is only ever a label.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+from pipeline.core.container import Container, ContainerEnded, ContainerRequest, ContainerState, Executed, Usage
 from pipeline.errors import RegistryTrouble, TargetFault
 
 if TYPE_CHECKING:
     from pipeline.core.oci_manifest import Descriptor
+
+__all__ = [
+    "OWNER_LABEL",
+    "RUN_LABEL",
+    "BuildFault",
+    "BuildRequest",
+    "Container",
+    "ContainerEnded",
+    "ContainerEngine",
+    "ContainerRequest",
+    "ContainerState",
+    "Executed",
+    "Holder",
+    "Image",
+    "Layer",
+    "Manifest",
+    "ManifestChanged",
+    "Ownership",
+    "Registries",
+    "Registry",
+    "Usage",
+]
 
 OWNER_LABEL = "pipeline.owner"
 RUN_LABEL = "pipeline.run"
@@ -62,7 +85,8 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
-    """A classic build: ``context`` is a tar file. The network is off unless ``network`` says otherwise.
+    """A classic build: ``context`` is a tar file. The network is off unless ``network`` says otherwise. ``tag`` may be
+    empty. Without ``use_cache`` every step is carried out anew.
 
     Whatever stands in ``labels`` becomes part of the image, and so of its digest: nothing of a single run belongs
     there.
@@ -75,43 +99,7 @@ class BuildRequest:
     labels: Mapping[str, str]
     timeout_s: float
     network: str = "none"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerRequest:
-    """A hardened container: read-only root, no capability, no new privileges, limits, one port on loopback.
-
-    ``image`` is an image id. The host's port is chosen by the system. ``secrets`` are environment values that must
-    never be shown; they are given to the container like ``environment``. ``tmp_mb`` and ``shm_mb`` are the sizes of the
-    only two places that can be written, /tmp and /dev/shm, in mebibytes; both live in memory and count as such.
-    """
-
-    image: str
-    name: str
-    port: int
-    environment: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict)
-    memory_mb: int = 128
-    cpus: float = 1.0
-    pids: int = 64
-    tmp_mb: int = 32
-    shm_mb: int = 16
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerState:
-    """``status`` is the engine's word (running, exited, …). ``exit_code`` counts only when it has exited."""
-
-    status: str
-    exit_code: int
-    out_of_memory: bool
-    health: str
-
-    @property
-    def running(self) -> bool:
-        """Whether it is at work."""
-        return self.status == "running"
+    use_cache: bool = True
 
 
 class BuildFault(TargetFault):
@@ -120,48 +108,6 @@ class BuildFault(TargetFault):
     def __init__(self, what: str, *, why: str = "", advice: str = "", log: str = "") -> None:
         super().__init__(what, why=why, advice=advice)
         self.log = log
-
-
-class ContainerEnded(TargetFault):
-    """A container ended by itself before it could be used; the message has its exit code and the end of its log."""
-
-
-class Container(Protocol):
-    """A container that was started by us."""
-
-    @property
-    def id(self) -> str:
-        """The engine's id of it."""
-        ...
-
-    @property
-    def base_url(self) -> str:
-        """``http://127.0.0.1:<port>``, the port being the one that the system chose.
-
-        Raises:
-            ContainerEnded: it is not running any more, so it has no port.
-        """
-        ...
-
-    def state(self) -> ContainerState:
-        """What it does now."""
-        ...
-
-    def logs(self) -> str:
-        """All that it wrote, both streams."""
-        ...
-
-    def inspect(self) -> dict[str, Any]:
-        """The engine's own answer, with the values of secrets masked."""
-        ...
-
-    def stop(self, timeout_s: float) -> ContainerState:
-        """SIGTERM, wait at most so long, then SIGKILL; the state after that (137 is a kill)."""
-        ...
-
-    def remove(self) -> None:
-        """Kill it if it runs, and forget it. Never raises for one that is gone."""
-        ...
 
 
 class ContainerEngine(Protocol):
@@ -206,12 +152,16 @@ class ContainerEngine(Protocol):
         """Create and start a hardened container. Raises TargetFault when the image has nothing that can be started."""
         ...
 
-    def push(self, reference: str, credentials: Mapping[str, str], *, timeout_s: float = 600.0) -> str:
-        """Push a tagged image; the manifest digest that the registry confirmed. Raises RegistryTrouble."""
-        ...
-
     def pull(self, reference: str, credentials: Mapping[str, str], *, timeout_s: float = 600.0) -> str:
         """Pull by ``name@digest``; the image id. Raises RegistryTrouble."""
+        ...
+
+    def names(self, reference: str) -> Sequence[str]:
+        """Every name of the image with this name, those by digest too; nothing when there is no such image."""
+        ...
+
+    def untag(self, name: str) -> bool:
+        """Take a name away, and with its last name an image that no container uses; whether it was taken away."""
         ...
 
     def remove_leftovers(self, ownership: Ownership) -> Sequence[str]:

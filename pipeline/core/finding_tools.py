@@ -13,14 +13,16 @@ FINDING_TOOLS: Mapping[str, tuple[str, ...]] = {
     "secrets": ("detect-secrets", "pipeline"),
     "audit": ("pip-audit", "pipeline"),
     "test": ("pipeline", "pytest"),
-    "smoke": ("container log", "pytest"),
+    "build": ("image check",),
+    "smoke": ("container log", "pytest", "schemathesis"),
 }
 """The tools whose findings each of our stages reports in an ordinary run; the others have gates only.
 
 ``pipeline`` is what we find ourselves, in the configuration.
 """
 
-RATED_BY_RULE = frozenset({"container log", "detect-secrets", "pip-audit", "pipeline", "pylint", "pytest", "ruff"})
+_BY_RULE = "container log, detect-secrets, image check, pip-audit, pipeline, pylint, pytest, ruff, schemathesis"
+RATED_BY_RULE = frozenset(_BY_RULE.split(", "))
 """Those of them that give all findings by one rule the same severity. bandit rates each finding by itself."""
-SECURITY_TOOLS = frozenset({"bandit", "detect-secrets", "pip-audit"})
+SECURITY_TOOLS = frozenset({"bandit", "detect-secrets", "image check", "pip-audit"})
 """Those of them whose findings are about security, whatever a finding says of a weakness."""

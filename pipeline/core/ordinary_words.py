@@ -33,11 +33,12 @@ _NAMES_IN_OUTPUTS = """
     licence_names licences licenses line_number line_range location longrepr manifest manifests mediatype messageid
     messages messagetypecount missing_branches missing_lines modules moduleslinted more_info networksettings noqa_row
     not_checked nothing_expected num_statements of_findings of_severity percent_covered percent_covered_display
-    pip-audit pipeline platform policies properties property refactor reports revision sentence serialnumber severity
-    size_bytes skip_reason skipped_tests snapshot specversion starttime statements statistics stoptime supplier
-    suppressions system-err system-out test_name testcase testsuite testsuites timestamp until_fixed vulnerabilities
+    pip-audit pipeline platform policies properties property refactor reports revision schemathesis sentence
+    serialnumber severity size_bytes skip_reason skipped_tests snapshot specversion starttime statements statistics
+    stoptime supplier suppressions system-err system-out test_name testcase testsuite testsuites timestamp until_fixed
+    vulnerabilities
 """
 ORDINARY_WORDS = frozenset(
-    {*_VALUES.split(), *_NAMES_OF_CREDENTIALS.split(), *_NAMES_IN_OUTPUTS.split(), "container log"}
+    {*_VALUES.split(), *_NAMES_OF_CREDENTIALS.split(), *_NAMES_IN_OUTPUTS.split(), "container log", "image check"}
 )
 """What is never masked, whatever variable holds it."""

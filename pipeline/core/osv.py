@@ -14,7 +14,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from pipeline.core.version_order import Comparable, order_of, pep440, spellings
+from pipeline.core.version_order import Comparable, Order, order_of, pep440, spellings
 
 ECOSYSTEM = "PyPI"
 _ORDERED = ("ECOSYSTEM", "SEMVER")
@@ -37,9 +37,12 @@ class Range:
     type: str
     events: tuple[Event, ...] = ()
 
-    def holds(self, version: str) -> bool | None:
-        """Whether ``version`` lies in the range; none when one of the versions has no place in its order."""
-        place = order_of(self.type, version)
+    def holds(self, version: str, order: Order | None = None) -> bool | None:
+        """Whether ``version`` lies in the range; none when one of the versions has no place in its order.
+
+        ``order`` is that of another ecosystem than PyPI.
+        """
+        place = order or order_of(self.type, version)
         at = place(version)
         texts = {text for e in self.events for text in (e.introduced, e.fixed, e.last_affected, e.limit) if text}
         places = {text: place(text) for text in texts - {"0", "*"}}
@@ -80,6 +83,7 @@ class Affected:
     ranges: tuple[Range, ...] | None = None
     versions: tuple[str, ...] | None = None
     severity: tuple[Rating, ...] | None = None
+    ecosystem_specific: Mapping[str, Any] | None = None
 
     def holds(self, version: str) -> bool:
         """Whether this version of the package is affected.

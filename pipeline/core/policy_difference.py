@@ -83,30 +83,46 @@ def judged(found: Iterable[Difference]) -> tuple[Difference, ...]:
 
 
 # Which way a key goes, by its name; the first pattern that matches the whole name decides.
-_HIGHER, _LOWER, _SCOPE, _STAGES, _EXCLUSIONS, _RATING, _LEAVE, _DUTY, _FREE, _SIGNING = (
-    "higher", "lower", "scope", "stages", "exclusions", "rating", "leave", "duty", "free", "signing",
+(
+    _HIGHER, _LOWER, _SCOPE, _STAGES, _EXCLUSIONS, _RATING, _LEAVE, _DUTY, _FREE, _SIGNING, _DEMANDS, _LICENCES, _DOSE,
+    _ANSWERING,
+) = (
+    "higher", "lower", "scope", "stages", "exclusions", "rating", "leave", "duty", "free", "signing", "demands",
+    "licences", "dose", "answering",
 )  # fmt: skip
 _WAYS: tuple[tuple[str, str], ...] = (
     (r"(.*[._])?timeout_s", _FREE),
     (r"against|name|version|service|python|canary\.rate", _FREE),
     (r"push\.(registry|repository|ca_file|key_file|public_key|policy|builder|source)", _FREE),
+    (r"push\.(trust_config|identity|issuer|trusted_root|rehearsal_image)", _FREE),
+    (r"push\.keyless", _DUTY),
     (r"push\.sign", _SIGNING),
+    (r"canary\.answers", _ANSWERING),
     (r"build\.(dockerfile|image|python|debian_mirror)|(test|smoke)\.environment", _FREE),
     (r"audit\.(kev|epss)", _FREE),
+    (r"build\.expect", _DEMANDS),
+    (r"build\.licences|build\.licence_of", _LICENCES),
+    (r"build\.debian_advisories", _DUTY),
     (r"smoke\.(port|ready_path|base_url_option|random_keys)", _FREE),
+    (r"smoke\.dose", _DOSE),
+    (r"smoke\.openapi", _DUTY),
     (r"required", _STAGES),
-    (r"sources|(lint|scan|test|smoke)\.paths|test\.coverage|canary\.paths", _SCOPE),
+    (r"sources|(lint|scan|test|smoke)\.paths|test\.coverage|canary\.paths|smoke\.requests", _SCOPE),
     (r"(.*\.)?exclude", _EXCLUSIONS),
     (r"(.*\.)?(fail_on|confidence)", _RATING),
-    (r"(.*[._])?(floor|minimum)|(.*[._])?min_.*|canary\.requests", _HIGHER),
-    (r"(.*[._])?(tolerance|max_days)|(.*[._])?max_.*|smoke\.(memory_mb|cpus|pids)", _LOWER),
+    (r"(.*[._])?(floor|minimum)|(.*[._])?min_.*|canary\.requests|smoke\.(fuzz|load)_.*", _HIGHER),
+    (r"(.*[._])?(tolerance|max_days)|(.*[._])?max_.*|smoke\.(memory_mb|cpus|pids|stalled_s)", _LOWER),
     (r"push\.insecure|(.*[._])?(allow|accept|expect|ignore|skip|permit)_.*", _LEAVE),
     (r"(.*[._])?(need|require|forbid)(_.*)?", _DUTY),
 )
+# What is sent to a service is no file of the content, so none of it can be gone from there.
+_SENT = ("canary.paths", "smoke.requests")
 _NOTHING_ASKED = {_HIGHER: float("-inf"), _LOWER: float("inf")}
 # A gate at an earlier word counts what a gate at a later one does, and more.
 _RATINGS = ("info", "low", "medium", "high", "critical")
 _SIGNINGS = ("required", "auto", "off")
+_ANSWERINGS = ("values", "schema", "off")
+_DOSES = ("full", "standard")
 
 
 def way_of(name: str) -> str:
@@ -117,9 +133,13 @@ def way_of(name: str) -> str:
 def _difference(name: str, old: Any, new: Any, exists: Callable[[str], bool]) -> Iterator[Difference]:
     way = way_of(name)
     if way in (_SCOPE, _STAGES):
-        yield from _scopes(name, old or (), new or (), exists if way == _SCOPE and name != "canary.paths" else None)
+        yield from _scopes(name, old or (), new or (), exists if way == _SCOPE and name not in _SENT else None)
     elif way == _EXCLUSIONS:
         yield from _exclusions(name, old or (), new or ())
+    elif way == _DEMANDS:
+        yield from _demands(name, _single(old or {}), _single(new or {}))
+    elif way == _LICENCES:
+        yield from _licences(name, old or (), new or ())
     elif way == _FREE:
         yield told(name, Effect.NEUTRAL, f"{name} was {_shown(old)} and is {_shown(new)}.")
     else:
@@ -130,7 +150,7 @@ def _difference(name: str, old: Any, new: Any, exists: Callable[[str], bool]) ->
 
 def _ordered(way: str, old: Any, new: Any) -> Effect | None:
     """Which way one value goes after another; none when they can't be ordered."""
-    order = {_RATING: _RATINGS, _SIGNING: _SIGNINGS}.get(way, ())
+    order = {_RATING: _RATINGS, _SIGNING: _SIGNINGS, _DOSE: _DOSES, _ANSWERING: _ANSWERINGS}.get(way, ())
     if old in order and new in order:
         return _effect(order.index(new) > order.index(old))
     if way in (_LEAVE, _DUTY):
@@ -180,6 +200,39 @@ def _exclusions(name: str, old: Iterable[Mapping[str, str]], new: Iterable[Mappi
             yield told(name, Effect.NEUTRAL, f"{name} gives another reason for {path}: {reason.rstrip('.')}.", path)
     for path in sorted(before.keys() - after.keys()):
         yield told(name, Effect.TIGHTENS, f"{name} no longer excludes {path}.", path)
+
+
+def _demands(name: str, old: frozenset[str], new: frozenset[str]) -> Iterator[Difference]:
+    """Expectations, each by itself: one that is gone is asked no more."""
+    for item in sorted(old - new):
+        yield told(name, Effect.LOOSENS, f"{name} no longer expects {item}.", item)
+    for item in sorted(new - old):
+        yield told(name, Effect.TIGHTENS, f"{name} expects {item}.", item)
+
+
+def _single(value: Any, place: str = "") -> frozenset[str]:
+    """A table's single demands, as ``key: value``; a file's belong together."""
+    if isinstance(value, Mapping) and place.count(".") < 2 and "files" not in place:
+        return frozenset[str]().union(*(_single(item, f"{place}.{key}") for key, item in value.items()))
+    if isinstance(value, list) and place.count(".") == 1 and place not in (".entrypoint", ".cmd"):
+        return frozenset(f"{place[1:]}: {_shown(item)}" for item in value)
+    return frozenset({f"{place[1:]}: {_shown(value)}"})
+
+
+def _licences(name: str, old: Any, new: Any) -> Iterator[Difference]:
+    """What is allowed, or stated to be a licence; nothing named in ``licences`` allows everything."""
+    if name.endswith("licences") and bool(old) != bool(new):
+        effect = Effect.TIGHTENS if new else Effect.LOOSENS
+        yield told(name, effect, f"{name} was {_shown(old)} and is {_shown(new)}.")
+        return
+    before, after = (
+        {f"{key}: {text}" for key, text in value.items()} if isinstance(value, Mapping) else set(value)
+        for value in (old, new)
+    )
+    for item in sorted(after - before):
+        yield told(name, Effect.LOOSENS, f"{name} also has {item}.", item)
+    for item in sorted(before - after):
+        yield told(name, Effect.TIGHTENS, f"{name} no longer has {item}.", item)
 
 
 def _shown(value: Any) -> str:

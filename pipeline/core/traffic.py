@@ -69,11 +69,22 @@ class TrafficPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What an answer said. Of a body beyond what is kept, ``body`` is a text with its length and digest."""
+
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """What became of a planned request.
 
-    ``at_s`` is when it was sent, in seconds from the first one; ``latency_ms`` ends with the last byte of the body.
-    ``status`` is 0 and ``error`` says why when there was no whole answer.
+    ``at_s`` is when it was due, in seconds from the first one, by the stated rate and never by the answers before it.
+    ``latency_ms`` ends with the last byte of the body, and begins when the request was due if every connection was
+    busy then (waiting for the service is the service's), else when it was sent (the lateness of our own timer is not).
+    ``queued`` says that every connection was busy, ``late_ms`` by how much our timer was late. ``status`` is 0, and
+    ``error`` says why, when there was no whole answer.
     """
 
     request: PlannedRequest
@@ -81,6 +92,9 @@ class Sample:
     latency_ms: float
     status: int
     error: str = ""
+    late_ms: float = 0.0
+    queued: bool = False
+    answer: Answer | None = None
 
     @property
     def failed(self) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import docker
 from docker.errors import APIError, NotFound
 
-from pipeline.core.containers import ContainerEnded, ContainerRequest, ContainerState
+from pipeline.core.containers import ContainerEnded, ContainerRequest, ContainerState, Executed, Usage
 from pipeline.core.secret_forms import MASK
 from pipeline.engines.docker_faults import explanation, nothing_to_start, speaking, status_of, tail
 from pipeline.errors import EngineTrouble, TargetFault
@@ -19,6 +20,7 @@ _PORT_WAIT_S = 10.0
 _POLL_S = 0.1
 _AFTER_KILL_S = 10.0
 _CONFLICT = 409
+_FREEZES = 8
 
 
 def start_hardened(client: docker.APIClient, request: ContainerRequest) -> DockerContainer:
@@ -60,6 +62,8 @@ def _restrictions(client: docker.APIClient, request: ContainerRequest) -> Any:
     No init process is put in front: what ships must itself handle SIGTERM as process 1, and that is what is to be seen.
     """
     memory = request.memory_mb * _MEBIBYTE
+    # In the container, not on this machine.
+    tmp = {"/tmp": f"rw,noexec,nosuid,nodev,size={request.tmp_mb}m,mode=1777"}  # nosec B108
     return client.create_host_config(
         read_only=True,
         cap_drop=["ALL"],
@@ -68,8 +72,8 @@ def _restrictions(client: docker.APIClient, request: ContainerRequest) -> Any:
         mem_limit=memory,
         memswap_limit=memory,
         nano_cpus=int(request.cpus * 1e9),
-        # In the container, not on this machine.
-        tmpfs={"/tmp": f"rw,noexec,nosuid,nodev,size={request.tmp_mb}m,mode=1777"},  # nosec B108
+        tmpfs=tmp if request.tmp_mb else None,
+        dns=list(request.nameservers) or None,
         shm_size=request.shm_mb * _MEBIBYTE,
         ipc_mode="private",
         port_bindings={request.port: (LOOPBACK, None)},
@@ -136,10 +140,23 @@ class DockerContainer:
                 self._masked(self._client.logs(self._id, stdout=True, stderr=True).decode("utf-8", "backslashreplace"))
             )
 
+    def usage(self) -> Usage:
+        """What it has used: one reading, since the second that the engine's own rates need would be traffic lost."""
+        with speaking(f"measure the container {self._request.name}"):
+            answer: dict[str, Any] = self._client.stats(self._id, stream=False, one_shot=True)
+        memory = answer.get("memory_stats") or {}
+        details = memory.get("stats") or {}
+        # As `docker stats` does it: total_inactive_file is version 1 of control groups, inactive_file is version 2.
+        cached = details.get("total_inactive_file", details.get("inactive_file", 0))
+        nanoseconds = ((answer.get("cpu_stats") or {}).get("cpu_usage") or {}).get("total_usage", 0)
+        return Usage(cpu_s=nanoseconds / 1e9, memory_bytes=max(0, int(memory.get("usage", 0)) - int(cached)))
+
     def inspect(self) -> dict[str, Any]:
-        """The engine's own answer, with the values of secrets masked."""
+        """The engine's own answer, with the values of secrets masked; below ``Engine`` what it says of itself."""
         answer: dict[str, Any] = self._masked(self._inspect())
-        return answer
+        with speaking("describe the engine"):
+            options = self._client.info().get("SecurityOptions")
+        return {**answer, "Engine": {"SecurityOptions": options}}
 
     def stop(self, timeout_s: float) -> ContainerState:
         """SIGTERM, wait at most so long, then SIGKILL; the state after that (137 is a kill).
@@ -153,6 +170,44 @@ class DockerContainer:
             self._signal("SIGKILL")
             state = self._wait_for_end(_AFTER_KILL_S)
         return state
+
+    def kill(self) -> ContainerState:
+        """SIGKILL; the state after that."""
+        self._signal("SIGKILL")
+        return self._wait_for_end(_AFTER_KILL_S)
+
+    def start_again(self) -> None:
+        """Start it anew after its end. Its port may be another then; what it had written is gone."""
+        self._base_url = ""
+        with speaking(f"start the container {self._request.name} again"):
+            self._client.start(self._id)
+
+    def pause(self) -> None:
+        """Freeze all its processes, until the next signal for it (:meth:`stop`, :meth:`kill`).
+
+        On a busy machine runc gives up on some attempts ("unable to freeze", cgroup v1), so there are several.
+        """
+        for left in reversed(range(_FREEZES)):
+            try:
+                with speaking(f"pause the container {self._request.name}"):
+                    self._client.pause(self._id)
+                return
+            except EngineTrouble as trouble:
+                if not left or "unable to freeze" not in str(trouble):
+                    raise
+            time.sleep(_POLL_S)
+
+    def execute(self, argv: Sequence[str]) -> Executed:
+        """Run a program in it, beside its own, as its own user. Raises EngineTrouble when it can't be started."""
+        with speaking(f"run {argv[0]} in the container {self._request.name}"):
+            started = self._client.exec_create(self._id, list(argv))
+            output = self._client.exec_start(started["Id"])
+            code = self._client.exec_inspect(started["Id"])["ExitCode"]
+        text = str(self._masked(output.decode("utf-8", "backslashreplace")))
+        # 126 and 127 are the engine's own words for a program that can't be started; its reason is in the output.
+        if code in (126, 127) or code is None:
+            raise EngineTrouble(f"{argv[0]} could not be run in the container.", why=tail(text))
+        return Executed(exit_code=int(code), output=text)
 
     def remove(self) -> None:
         """Kill it if it runs, and forget it, with the volumes that it alone had. Never raises for one that is gone."""
@@ -172,6 +227,26 @@ class DockerContainer:
                 # It has ended by itself in the meantime.
                 if status_of(error) != _CONFLICT and "is not running" not in explanation(error):
                     raise
+            self._resume()
+
+    def _resume(self) -> None:
+        """A paused container gets its signal when it runs on.
+
+        The engine resumes it by itself for some signals, and describes it as paused for a moment longer; who resumes it
+        then is refused, by the engine ("is not paused") or by its runtime ("cannot resume a running process").
+        """
+        for _ in range(_FREEZES):
+            if not self._inspect()["State"].get("Paused"):
+                return
+            try:
+                self._client.unpause(self._id)
+                return
+            except APIError as error:
+                running = ("is not paused", "cannot resume a running")
+                if status_of(error) != _CONFLICT and not any(said in explanation(error) for said in running):
+                    raise
+            time.sleep(_POLL_S)
+        raise EngineTrouble(f"The container {self._request.name} is still paused after its signal.")
 
     def _inspect(self) -> dict[str, Any]:
         with speaking(f"describe the container {self._request.name}"):

@@ -37,6 +37,7 @@ from pipeline.engines.docker_faults import (
     status_of,
     tail,
 )
+from pipeline.engines.docker_images import names_of, untag
 from pipeline.errors import EngineTrouble, RegistryTrouble, StorageTrouble
 
 T = TypeVar("T")
@@ -95,7 +96,8 @@ class DockerEngine:
                         fileobj=context,
                         custom_context=True,
                         dockerfile=request.dockerfile,
-                        tag=request.tag,
+                        tag=request.tag or None,
+                        nocache=not request.use_cache,
                         decode=True,
                         rm=True,
                         forcerm=True,
@@ -181,23 +183,6 @@ class DockerEngine:
             )
         return start_hardened(self._client, request)
 
-    def push(self, reference: str, credentials: Mapping[str, str], *, timeout_s: float = _TRANSFER_S) -> str:
-        """Push a tagged image; the manifest digest that the registry confirmed."""
-        # Always our own credentials, also none: else the SDK asks a credential helper, which may know better ones.
-        digest = ""
-        with speaking(f"push {reference}"):
-            said = self._every(
-                lambda client: client.push(reference, stream=True, decode=True, auth_config=dict(credentials)),
-                timeout_s,
-                f"push {reference}",
-                RegistryTrouble,
-            )
-        for message in said:
-            digest = str((message.get("aux") or {}).get("Digest") or digest)
-        if not digest:
-            raise RegistryTrouble(f"The push of {reference} ended without a digest, so nothing shows that it arrived.")
-        return digest
-
     def pull(self, reference: str, credentials: Mapping[str, str], *, timeout_s: float = _TRANSFER_S) -> str:
         """Pull by ``name@digest``; the image id."""
         if "@sha256:" not in reference:
@@ -213,6 +198,16 @@ class DockerEngine:
         if image is None:
             raise RegistryTrouble(f"{reference} was pulled, and the engine does not have it.")
         return image.id
+
+    def names(self, reference: str) -> Sequence[str]:
+        """Every name of the image with this name, those by digest too; nothing when there is no such image."""
+        with speaking("describe an image"):
+            return names_of(self._client, reference)
+
+    def untag(self, name: str) -> bool:
+        """Take a name away, and with its last name an image that no container uses; whether it was taken away."""
+        with speaking("take a name from an image"):
+            return untag(self._client, name)
 
     def remove_leftovers(self, ownership: Ownership) -> Sequence[str]:
         """Remove the containers and networks that this checkout's earlier runs left; the names of what was removed."""

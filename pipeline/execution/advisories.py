@@ -20,10 +20,12 @@ from typing import IO, NoReturn
 import msgspec
 
 from pipeline.core.advisories import AdvisoryIndex, index_of
+from pipeline.core.debian_advisories import DebianIndex, debian_index
 from pipeline.core.osv import ECOSYSTEM, Record
+from pipeline.core.version_order import Order
 from pipeline.errors import StorageTrouble
 
-ADVICE = "Fetch it again: it is OSV's own export, PyPI/all.zip."
+ADVICE = "Fetch it again: it is OSV's own export, PyPI/all.zip or Debian/all.zip."
 _ENCRYPTED = 0x1
 _END = struct.Struct("<10xH10x")
 _END_64 = struct.Struct("<32xQ16x")
@@ -48,19 +50,34 @@ def read_export(path: Path, limits: Limits | None = None) -> AdvisoryIndex:
         StorageTrouble: it can't be read, is damaged, holds too much or something other than advisories, or none for
             PyPI.
     """
+    digest, records = _whole(path, limits or Limits())
+    index = index_of(records, sha256=digest) if records else None
+    if index is None or not index.by_package:
+        _refuse(path.name, f"it holds no advisory for a package of {ECOSYSTEM}")
+    return index
+
+
+def read_debian_export(path: Path, order: Order, limits: Limits | None = None) -> DebianIndex:
+    """The index of the advisories for Debian in the zip at ``path``; ``order`` is dpkg's. Raises StorageTrouble."""
+    digest, records = _whole(path, limits or Limits())
+    index = debian_index(records, sha256=digest, order=order) if records else None
+    if index is None or not index.by_source:
+        _refuse(path.name, "it holds no advisory for a package of Debian")
+    return index
+
+
+def _whole(path: Path, limits: Limits) -> tuple[str, tuple[Record, ...]]:
+    """The zip's SHA-256 and all of its records."""
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-            records = tuple(_records(path.name, file, limits or Limits()))
+            records = tuple(_records(path.name, file, limits))
     except OSError as error:
         raise StorageTrouble(
             f"The advisory snapshot {path.name} can't be read: {error.strerror or error}.", advice=ADVICE
         ) from error
     _check_ids(path.name, records)
-    index = index_of(records, sha256=digest) if records else None
-    if index is None or not index.by_package:
-        _refuse(path.name, f"it holds no advisory for a package of {ECOSYSTEM}")
-    return index
+    return digest, records
 
 
 def _records(name: str, file: IO[bytes], limits: Limits) -> Iterator[Record]:

@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from pipeline.execution.files import sha256_of
 
 _GIT_TIMEOUT_S = 60.0
 _SUBMODULE = "160000"
+_PATHS_AT_ONCE = 500
 _COMPLETE = ".complete"
 _MODES = {Kind.FILE: 0o644, Kind.EXECUTABLE: 0o755}
 
@@ -74,6 +75,25 @@ class Checkout:
             committed=datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z"),
         )
 
+    def last_change(self, paths: Sequence[str]) -> str:
+        """When the last commit that touched any of the paths was made, ISO 8601 in UTC.
+
+        Nothing when there is none, or the history is cut off there: a shallow clone's first commit seems to have made
+        every file.
+        """
+        newest, commit = 0, ""
+        boundary = _lines(self.root / self._must("rev-parse", "--git-path", "shallow").stdout.strip())
+        for start in range(0, len(paths), _PATHS_AT_ONCE):
+            some = paths[start : start + _PATHS_AT_ONCE]
+            found = self._must(
+                "--literal-pathspecs", "-c", "log.showSignature=false", "log", "-1", "--format=%H %ct", "--", *some
+            )
+            name, _, seconds = found.stdout.strip().partition(" ")
+            newest, commit = max((newest, commit), (int(seconds or 0), name))
+        if not newest or commit in boundary:
+            return ""
+        return datetime.fromtimestamp(newest, UTC).isoformat().replace("+00:00", "Z")
+
     def _require_repository(self) -> None:
         top = self.git("rev-parse", "--show-toplevel")
         if top.exit_code == 0:
@@ -119,6 +139,10 @@ class Checkout:
         if outcome.exit_code != 0:
             raise ConfigurationError(f"git {arguments[0]} failed.", why=f"It says: {outcome.tail(2)}")
         return outcome
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="ascii").split() if path.is_file() else []
 
 
 def _index(listing: str) -> tuple[dict[str, str], bool]:

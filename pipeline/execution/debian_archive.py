@@ -63,6 +63,10 @@ class Patience:
     pause_s: float = 0.5
 
 
+class PackageGone(FetchTrouble):
+    """The archive has another version by now; the locked one can't be had any more."""
+
+
 _PATIENCE = Patience()
 
 
@@ -185,7 +189,7 @@ class _Fetcher:
     def _once(self, package: LockedPackage, url: str, path: Path) -> None:
         with self.session.get(url, stream=True, timeout=_TIMEOUT_S) as answer, path.open("wb") as out:
             if answer.status_code in _GONE:
-                raise FetchTrouble(
+                raise PackageGone(
                     f"The locked Debian package {package} is no longer in the archive ({url}).",
                     why="Debian keeps only the current version of a package.",
                     advice=f"Renew the lock with `{RENEWAL_COMMAND}`.",

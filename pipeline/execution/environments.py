@@ -8,12 +8,14 @@ is written last, so a half-made environment of a killed run is never used.
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import fcntl
 import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from pipeline.core.evidence import listed
 from pipeline.core.lock import REMEDY, parse_lock
@@ -22,6 +24,8 @@ from pipeline.errors import ConfigurationError, EnvironmentTrouble, StorageTroub
 from pipeline.execution.interpreters import find_python, running_python
 from pipeline.execution.package_index import uv_environment
 
+MARKER = ".complete"
+"""The file that is written last into an environment; its time is that of the last use."""
 _LAYOUT = "1"
 _TIMEOUT_S = 900.0
 
@@ -65,7 +69,8 @@ class UvEnvironments:
         ).hexdigest()
         root = self._folder / f"{title}-{digest[:12]}"
         try:
-            with (self._parent() / f".{root.name}.lock").open("w", encoding="ascii") as guard:
+            self._parent()
+            with _guard(root) as guard:
                 # Two sessions of one run may want the same environment at the same moment.
                 fcntl.flock(guard, fcntl.LOCK_EX)
                 self._complete(title, root, base, version, locks)
@@ -83,7 +88,7 @@ class UvEnvironments:
         """Make the environment unless it is there to the last file, each as its package brought it."""
         if root in self._sound:
             return
-        marker = root / ".complete"
+        marker = root / MARKER
         if not marker.exists() or changed_files(_libraries(root, version)):
             self._progress.say(f"making the {title} environment (Python {version})")
             shutil.rmtree(root, ignore_errors=True)
@@ -95,7 +100,7 @@ class UvEnvironments:
                     why="uv keeps unpacked packages in its cache, and somebody has changed them there.",
                     advice="Empty uv's cache (uv cache clean), then run again.",
                 )
-            marker.touch()
+        marker.touch()
         self._sound.add(root)
 
     def _make(self, title: str, root: Path, base: Path, locks: Sequence[Path]) -> None:
@@ -130,6 +135,23 @@ class UvEnvironments:
     def _parent(self) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
         return self._folder
+
+
+def _guard(root: Path) -> IO[str]:
+    """The file by which processes agree on who may make or remove the environment at ``root``."""
+    return (root.parent / f".{root.name}.lock").open("w", encoding="ascii")
+
+
+@contextlib.contextmanager
+def alone_with(root: Path) -> Iterator[bool]:
+    """Whether no other process makes the environment at ``root`` now, or is about to, for as long as this lasts."""
+    with _guard(root) as guard:
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def checked_lock(lock: Path) -> str:

@@ -1,4 +1,5 @@
-"""The rehearsal registry: Debian's ``docker-registry`` on loopback, as our child, with its storage in the checkout.
+"""The rehearsal registry: a real one on loopback, with its storage in the checkout. Debian's ``docker-registry`` is it
+as our child; where that is not installed, a container of an image that the engine has.
 
 It shows the whole of a push without any registry to push to. Its storage lasts, so that the next canary has a
 release to compare with; the process ends with the one that started it. Source of the configuration: the
@@ -13,7 +14,6 @@ import http.client
 import json
 import os
 import secrets
-import shutil
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,39 +22,22 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from pipeline.core.ports import Clock, Progress
-from pipeline.errors import ConfigurationError, RegistryTrouble, ToolTrouble
+from pipeline.core.served import RegistryStarter, Served
+from pipeline.errors import ConfigurationError, RegistryTrouble
 from pipeline.execution.files import write_atomically
-from pipeline.execution.processes import Companion, end_process, process_started
-
-PROGRAM = "docker-registry"
-INSTALL_COMMAND = "apt-get install -y docker-registry"
-LOOPBACK = "127.0.0.1"
+from pipeline.execution.processes import end_process, process_started
+from pipeline.execution.registry_program import LOOPBACK, ProgramStarter, find_program
 
 _NONCE_HEADER = "X-Pipeline-Rehearsal"
 _READY_S = 15.0
 _PORTS_TRIED = 5
 
 
-def find_program() -> str:
-    """The path of the registry program.
-
-    Raises:
-        RegistryTrouble: it is not installed; the advice is the command that does it.
-    """
-    found = shutil.which(PROGRAM) or shutil.which(PROGRAM, path="/usr/local/bin:/usr/bin:/usr/sbin")
-    if found is None:
-        raise RegistryTrouble(
-            f"The rehearsal registry needs the program {PROGRAM}, and it is not installed.",
-            advice=f"Install it with: {INSTALL_COMMAND}; or name a registry of yours in push.registry.",
-        )
-    return found
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Running:
     """The child, its port, and the process that started it."""
 
-    child: Companion
+    child: Served
     port: int
     owner: int
 
@@ -65,7 +48,10 @@ class _Running:
 
 
 class RehearsalRegistry:
-    """A registry on loopback while this is open; ``storage`` and ``state`` last, ``program`` finds the binary."""
+    """A registry on loopback while this is open; ``storage`` and ``state`` last, ``program`` finds the binary.
+
+    ``otherwise`` is asked where there is no program: it gives another way to start one, or none.
+    """
 
     def __init__(
         self,
@@ -75,12 +61,14 @@ class RehearsalRegistry:
         clock: Clock,
         progress: Progress,
         program: Callable[[], str] = find_program,
+        otherwise: Callable[[], RegistryStarter | None] = lambda: None,
     ) -> None:
         self._storage = storage
         self._state = state / "rehearsal"
         self._clock = clock
         self._progress = progress
         self._program = program
+        self._otherwise = otherwise
         self._running: _Running | None = None
 
     def __enter__(self) -> RehearsalRegistry:
@@ -105,13 +93,13 @@ class RehearsalRegistry:
         """
         if self._running is not None and self._running.child.running:
             return self._running.address
-        program = self._program()
+        starter = self._starter()
         self._storage.mkdir(parents=True, exist_ok=True)
         self._state.mkdir(parents=True, exist_ok=True)
         self._end_leftovers()
         for wanted in [port] if port else [self._last_port(), *[0] * _PORTS_TRIED]:
             free = free_port(wanted)
-            running = self._serving(program, free) if free else None
+            running = self._serving(starter, free) if free else None
             if running is not None:
                 write_atomically(self._state / "port.json", json.dumps({"port": running.port}) + "\n")
                 return running.address
@@ -147,19 +135,24 @@ class RehearsalRegistry:
                 self._clock.sleep(0.5)
             raise RegistryTrouble("The rehearsal registry ended by itself.", why=self._log_tail())
 
-    def _serving(self, program: str, port: int) -> _Running | None:
+    def _starter(self) -> RegistryStarter:
+        try:
+            return ProgramStarter(self._program())
+        except RegistryTrouble:
+            starter = self._otherwise()
+            if starter is None:
+                raise
+            self._progress.say("the rehearsal registry runs in a container, since its program is not installed")
+            return starter
+
+    def _serving(self, starter: RegistryStarter, port: int) -> _Running | None:
         """Start it on ``port`` and wait until it answers; none when somebody else took the port meanwhile."""
         nonce = secrets.token_hex(8)
         configuration = self._state / "registry.json"
         # JSON is YAML too, so no YAML writer is needed.
-        write_atomically(configuration, json.dumps(self._configuration(port, nonce), indent=2) + "\n")
-        try:
-            # A clean environment: variables like REGISTRY_HTTP_ADDR would override the configuration.
-            child = Companion(
-                [program, "serve", str(configuration)], cwd=self._state, log=self.log, env={"PATH": os.defpath}
-            )
-        except ToolTrouble as error:
-            raise RegistryTrouble(error.what, advice=f"Mend the installation: {INSTALL_COMMAND}") from error
+        seen = starter.seen(port, self._storage)
+        write_atomically(configuration, json.dumps(_configuration(seen["addr"], seen["root"], nonce), indent=2) + "\n")
+        child = starter.start(configuration, port=port, storage=self._storage, log=self.log)
         self._running = running = _Running(child=child, port=port, owner=os.getpid())
         atexit.register(self.close)
         try:
@@ -184,23 +177,6 @@ class RehearsalRegistry:
         if "address already in use" in self._log_text():
             return False
         raise RegistryTrouble("The rehearsal registry could not start.", why=self._log_tail())
-
-    def _configuration(self, port: int, nonce: str) -> dict[str, Any]:
-        return {
-            "version": "0.1",
-            "log": {"level": "warn", "accesslog": {"disabled": True}},
-            "storage": {
-                "filesystem": {"rootdirectory": str(self._storage)},
-                "delete": {"enabled": True},
-                # No cache of descriptors: a second process may serve the same storage.
-                "maintenance": {"uploadpurging": {"enabled": False}},
-            },
-            "http": {
-                "addr": f"{LOOPBACK}:{port}",
-                "secret": secrets.token_hex(16),
-                "headers": {_NONCE_HEADER: [nonce], "X-Content-Type-Options": ["nosniff"]},
-            },
-        }
 
     def _record(self, pid: int) -> Path:
         return self._state / f"child-{pid}.json"
@@ -238,6 +214,24 @@ class RehearsalRegistry:
     def _log_tail(self) -> str:
         lines = self._log_text().strip().splitlines()
         return f"Its log ends with: {lines[-1][-400:]}" if lines else "Its log is empty."
+
+
+def _configuration(address: str, root: str, nonce: str) -> dict[str, Any]:
+    return {
+        "version": "0.1",
+        "log": {"level": "warn", "accesslog": {"disabled": True}},
+        "storage": {
+            "filesystem": {"rootdirectory": root},
+            "delete": {"enabled": True},
+            # No cache of descriptors: a second process may serve the same storage.
+            "maintenance": {"uploadpurging": {"enabled": False}},
+        },
+        "http": {
+            "addr": address,
+            "secret": secrets.token_hex(16),
+            "headers": {_NONCE_HEADER: [nonce], "X-Content-Type-Options": ["nosniff"]},
+        },
+    }
 
 
 def free_port(wanted: int = 0) -> int:

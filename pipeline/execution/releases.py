@@ -31,6 +31,10 @@ class ReleaseFile:
         record = self._read().get(place)
         return record["digest"] if record else None
 
+    def every(self) -> frozenset[str]:
+        """The digests of the current releases, of whatever place. Raises StorageTrouble as :meth:`last` does."""
+        return frozenset(record["digest"] for record in self._read().values())
+
     def record(self, place: str, digest: str) -> None:
         """From now on ``digest`` is the current release in ``place``.
 

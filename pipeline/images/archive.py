@@ -12,7 +12,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from pipeline.errors import FetchTrouble
 from pipeline.images import ustar
@@ -25,8 +25,8 @@ class Layer:
     """An uncompressed layer: what it is, and a stream that stands at its first byte."""
 
     facts: LayerFacts
-    content: BinaryIO
-    created_by: str
+    content: IO[bytes]
+    created_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,14 @@ def image_id(config: bytes) -> str:
 
 def write_archive(out: BinaryIO, settings: ImageSettings, layers: Sequence[Layer], tag: str) -> str:
     """Write the docker-archive with one image, named ``tag`` ("name:tag"), and return the image's id."""
-    config, mtime = configuration(settings, layers), settings.created
+    return write_configured(out, configuration(settings, layers), layers, tag, settings.created)
+
+
+def write_configured(out: BinaryIO, config: bytes, layers: Sequence[Layer], tag: str, mtime: int = 0) -> str:
+    """Write the docker-archive of the image with this configuration, which names these layers; return the image's id.
+
+    A layer that occurs twice is written once.
+    """
     identity = image_id(config)
     config_name = identity.removeprefix("sha256:") + ".json"
     names = [layer.facts.diff_id.removeprefix("sha256:") + ".tar" for layer in layers]
@@ -70,7 +77,7 @@ def write_archive(out: BinaryIO, settings: ImageSettings, layers: Sequence[Layer
         out.write(ustar.header(Entry(path=name, kind=Kind.FILE, mode=0o644, size=len(content)), mtime))
         out.write(content)
         ustar.pad(out, len(content))
-    for name, layer in zip(names, layers, strict=True):
+    for name, layer in dict(zip(names, layers, strict=True)).items():
         size = layer.facts.size_bytes
         out.write(ustar.header(Entry(path=name, kind=Kind.FILE, mode=0o644, size=size), mtime))
         copy_exactly(layer.content, out, size)
@@ -81,11 +88,12 @@ def write_archive(out: BinaryIO, settings: ImageSettings, layers: Sequence[Layer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveFacts:
-    """What a docker-archive on the disk really holds: the image's id, its labels, its layers' sizes together."""
+    """What a docker-archive on the disk really holds: the image's id, its labels, its layers, their sizes together."""
 
     image_id: str
     labels: Mapping[str, str]
     size_bytes: int
+    diff_ids: tuple[str, ...] = ()
 
 
 def check_archive(stream: BinaryIO) -> ArchiveFacts:
@@ -95,31 +103,36 @@ def check_archive(stream: BinaryIO) -> ArchiveFacts:
     """
     try:
         with tarfile.open(fileobj=stream, mode="r:") as tar:
-            (image,) = json.loads(_content(tar, "manifest.json"))
-            config = _content(tar, image["Config"])
+            (image,) = json.loads(member(tar, "manifest.json").read())
+            config = member(tar, image["Config"]).read()
             parsed = json.loads(config)
-            found = [_hashed(tar, name) for name in image["Layers"]]
-            labels = {str(key): str(value) for key, value in (parsed["config"]["Labels"] or {}).items()}
+            found = [hashed(member(tar, name)) for name in image["Layers"]]
+            labels = {str(key): str(value) for key, value in (parsed["config"].get("Labels") or {}).items()}
             diff_ids = parsed["rootfs"]["diff_ids"]
     except (tarfile.TarError, OSError, ValueError, KeyError, TypeError, AttributeError) as trouble:
         raise FetchTrouble("The stored base image is not a whole docker-archive.", why=f"{trouble}.") from trouble
     identity = image_id(config)
     if image["Config"] != identity.removeprefix("sha256:") + ".json" or diff_ids != [facts.diff_id for facts in found]:
         raise FetchTrouble("The stored base image is damaged: a digest in it does not match.")
-    return ArchiveFacts(image_id=identity, labels=labels, size_bytes=sum(facts.size_bytes for facts in found))
+    return ArchiveFacts(
+        image_id=identity,
+        labels=labels,
+        size_bytes=sum(facts.size_bytes for facts in found),
+        diff_ids=tuple(facts.diff_id for facts in found),
+    )
 
 
-def _content(tar: tarfile.TarFile, name: str) -> bytes:
+def member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
+    """The content of a file of the archive. Raises ValueError or KeyError when there is no such file."""
+    # Some engines store a layer that occurs twice as a link to the first; extractfile follows it.
     source = tar.extractfile(name)
     if source is None:
         raise ValueError(f"{name} is not a file")
-    return source.read()
+    return source
 
 
-def _hashed(tar: tarfile.TarFile, name: str) -> LayerFacts:
-    source = tar.extractfile(name)
-    if source is None:
-        raise ValueError(f"{name} is not a file")
+def hashed(source: IO[bytes]) -> LayerFacts:
+    """The facts of a layer, read from where ``source`` stands to its end."""
     digest, size = hashlib.sha256(), 0
     while chunk := source.read(1024 * 1024):
         digest.update(chunk)

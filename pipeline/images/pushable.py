@@ -1,16 +1,18 @@
-"""From a docker-archive, as engines export one, to an OCI image: compressed layers, their manifest, each by its digest.
+"""From a docker-archive to an OCI image: compressed layers, their manifest, each by its digest.
 
-Sources: the OCI image specification 1.1 (manifest, layer, gzip media type); Docker Image Specification v1.2 for the
-archive. The compression depends on the layer's bytes and the zlib at work, and on nothing else.
+Sources: the OCI image specification 1.1 (manifest, annotations, gzip media type); Docker Image Specification v1.2 for
+the archive. The manifest depends on the archive's configuration and layers and on the pinned compressor, and on nothing
+else, so ``build`` can say what ``push`` will upload.
 """
 
 from __future__ import annotations
 
-import hashlib
+import gzip
 import json
 import tarfile
+import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -18,102 +20,95 @@ from typing import IO, Any, BinaryIO
 from pipeline.core.containers import Manifest
 from pipeline.core.oci_manifest import IMAGE_TYPES, digest_of
 from pipeline.errors import EngineTrouble
+from pipeline.images.archive import member
+from pipeline.images.compression import Blob, compressed
+from pipeline.images.rootfs import LayerFacts
 
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 CONFIGURATION = "application/vnd.oci.image.config.v1+json"
-_LEVEL = 6
-_GZIP = 16 + zlib.MAX_WBITS
+ANNOTATIONS = "org.opencontainers.image."
+"""What the labels that are annotations too begin with (OCI image specification, "Pre-Defined Annotation Keys")."""
+
 _MAGIC = b"\x1f\x8b"
 _BLOCK = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushableImage:
-    """An image that can be pushed: its manifest, and each blob that it names as a file, by digest."""
+    """An image that can be pushed: its manifest, and each blob that it names as a file, by digest.
+
+    ``layers`` are the uncompressed layers, from the base upwards.
+    """
 
     manifest: Manifest
     blobs: Mapping[str, Path]
+    layers: tuple[LayerFacts, ...] = ()
 
     def open(self, digest: str) -> BinaryIO:
         """One of the blobs, from its beginning."""
         return self.blobs[digest].open("rb")
 
-
-@dataclass(frozen=True, slots=True)
-class _Blob:
-    digest: str
-    size: int
-    path: Path
+    @property
+    def compressed_bytes(self) -> int:
+        """The bytes of the compressed layers and of the configuration, each different one once."""
+        return sum(path.stat().st_size for path in self.blobs.values())
 
 
 def pushable(archive: BinaryIO, folder: Path) -> PushableImage:
-    """The image in a docker-archive; its blobs are written into ``folder``, which exists.
+    """The image in a docker-archive. Its blobs are in ``folder``, which exists and may hold those of other images.
 
     Raises:
         EngineTrouble: it is not a whole archive of one image, or a layer is not the one that the configuration names.
     """
     try:
         with tarfile.open(fileobj=archive, mode="r:") as tar:
-            (image,) = json.loads(_member(tar, "manifest.json").read())
-            configuration = _member(tar, image["Config"]).read()
-            expected = json.loads(configuration)["rootfs"]["diff_ids"]
-            layers = [_layer(_member(tar, name), folder) for name in image["Layers"]]
+            (image,) = json.loads(member(tar, "manifest.json").read())
+            configuration = member(tar, image["Config"]).read()
+            told = json.loads(configuration)
+            expected = told["rootfs"]["diff_ids"]
+            layers = [_layer(member(tar, name), folder) for name in image["Layers"]]
     except (tarfile.TarError, OSError, EOFError, ValueError, KeyError, TypeError, zlib.error) as error:
         raise EngineTrouble("The engine exported an image that can't be read.", why=f"{error}.") from error
-    if expected != [diff_id for diff_id, _ in layers]:
+    if expected != [facts.diff_id for facts, _ in layers]:
         raise EngineTrouble("The engine exported layers that are not those of the image's configuration.")
-    named = _Blob(digest_of(configuration), len(configuration), folder / digest_of(configuration)[7:])
+    digest = digest_of(configuration)
+    named = Blob(digest=digest, size=len(configuration), path=folder / f"config-{digest[7:]}.json")
     named.path.write_bytes(configuration)
     blobs = [blob for _, blob in layers]
+    body = _document(told, named, blobs)
+    manifest = Manifest(digest=digest_of(body), media_type=IMAGE_TYPES[0], body=body)
+    return PushableImage(
+        manifest=manifest,
+        blobs={blob.digest: blob.path for blob in (named, *blobs)},
+        layers=tuple(facts for facts, _ in layers),
+    )
+
+
+def _document(configuration: Mapping[str, Any], named: Blob, layers: list[Blob]) -> bytes:
+    labels = (configuration.get("config") or {}).get("Labels") or {}
+    annotations = {name: str(value) for name, value in labels.items() if name.startswith(ANNOTATIONS) and value}
     document = {
         "schemaVersion": 2,
         "mediaType": IMAGE_TYPES[0],
         "config": _descriptor(CONFIGURATION, named),
-        "layers": [_descriptor(LAYER, blob) for blob in blobs],
+        "layers": [_descriptor(LAYER, blob) for blob in layers],
+        **({"annotations": annotations} if annotations else {}),
     }
-    body = json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
-    manifest = Manifest(digest=digest_of(body), media_type=IMAGE_TYPES[0], body=body)
-    return PushableImage(manifest=manifest, blobs={blob.digest: blob.path for blob in (named, *blobs)})
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
-def _descriptor(media_type: str, blob: _Blob) -> dict[str, Any]:
+def _descriptor(media_type: str, blob: Blob) -> dict[str, Any]:
     return {"mediaType": media_type, "digest": blob.digest, "size": blob.size}
 
 
-def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
-    # Some engines store a layer that occurs twice as a link to the first; extractfile follows it.
-    source = tar.extractfile(name)
-    if source is None:
-        raise ValueError(f"{name} is not a file")
-    return source
-
-
-def _layer(source: IO[bytes], folder: Path) -> tuple[str, _Blob]:
-    """The digest of a layer's uncompressed tar, and its compressed blob; what is compressed already stays as it is."""
-    plain, stored, size = hashlib.sha256(), hashlib.sha256(), 0
-    compressed = source.read(len(_MAGIC)) == _MAGIC
+def _layer(source: IO[bytes], folder: Path) -> tuple[LayerFacts, Blob]:
+    """A layer and its blob. One that comes compressed was compressed by nobody knows what, so it is done again."""
+    packed = source.read(len(_MAGIC)) == _MAGIC
     source.seek(0)
-    path = folder / f"layer-{len([*folder.iterdir()])}"
-    with path.open("wb") as target:
-        for inner, outer in (_inflated if compressed else _deflated)(source):
-            plain.update(inner)
-            stored.update(outer)
-            size += target.write(outer)
-    digest = f"sha256:{stored.hexdigest()}"
-    return f"sha256:{plain.hexdigest()}", _Blob(digest, size, path.rename(folder / digest[7:]))
-
-
-def _deflated(source: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Pieces of a layer, plain and compressed. The header of zlib's own gzip form holds neither time nor name."""
-    deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
-    while block := source.read(_BLOCK):
-        yield block, deflate.compress(block)
-    yield b"", deflate.flush()
-
-
-def _inflated(source: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    inflate = zlib.decompressobj(_GZIP)
-    while block := source.read(_BLOCK):
-        yield inflate.decompress(block), block
-    if not inflate.eof:
-        raise EOFError("a layer is cut off")
+    if not packed:
+        return compressed(source, folder)
+    with gzip.open(source) as inner, tempfile.TemporaryFile(dir=folder) as plain:
+        while block := inner.read(_BLOCK):
+            plain.write(block)
+        plain.seek(0)
+        return compressed(plain, folder)

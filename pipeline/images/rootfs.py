@@ -150,7 +150,7 @@ class FileTree:
 class HashingWriter:
     """A writer that passes on to another and knows the SHA-256 and the length of what went through."""
 
-    def __init__(self, out: BinaryIO) -> None:
+    def __init__(self, out: IO[bytes]) -> None:
         self._out = out
         self._digest = hashlib.sha256()
         self.size = 0
@@ -166,7 +166,7 @@ class HashingWriter:
         return self._digest.hexdigest()
 
 
-def copy_exactly(source: BinaryIO, out: BinaryIO | HashingWriter, size: int) -> None:
+def copy_exactly(source: IO[bytes], out: BinaryIO | HashingWriter, size: int) -> None:
     """Copy ``size`` bytes; raises ``FetchTrouble`` when the source ends early."""
     while size:
         chunk = source.read(min(size, _COPY))

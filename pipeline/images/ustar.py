@@ -7,7 +7,8 @@ fills unused fields between Python releases. Reading stays with ``tarfile``. For
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from pipeline.errors import FetchTrouble
@@ -22,13 +23,15 @@ class Kind(enum.Enum):
     """What an entry is; the values are ustar's type flags."""
 
     FILE = b"0"
+    HARDLINK = b"1"
     SYMLINK = b"2"
     FOLDER = b"5"
+    EXTENDED = b"x"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One file, symbolic link or folder. ``path`` is relative, without a leading ``./``; ``size`` is in bytes."""
+    """One file, link or folder. ``path`` is relative, without a leading ``./``; ``size`` is in bytes."""
 
     path: str
     kind: Kind
@@ -70,6 +73,26 @@ def header(entry: Entry, mtime: int) -> bytes:
     return fields[:148] + b"%06o\0 " % sum(fields) + fields[156:]
 
 
+def extended_header(entry: Entry, mtime: int, attributes: Mapping[str, bytes]) -> bytes:
+    """Return everything that announces ``entry``, with the records that ustar has no room for in front (pax(1)).
+
+    ``attributes`` are further records by keyword, like ``SCHILY.xattr.<name>``. Raises ``FetchTrouble`` for a file of
+    8 GiB.
+    """
+    records, short = dict(attributes), entry
+    if len(entry.target.encode()) > _NAME_BYTES:
+        records["linkpath"] = entry.target.encode()
+        short = replace(short, target=_cut(entry.target))
+    if not _fits(entry.path):
+        records["path"] = entry.path.encode()
+        short = replace(short, path=_cut(entry.path))
+    if not records:
+        return header(entry, mtime)
+    body = b"".join(_record(name.encode(), records[name]) for name in sorted(records))
+    before = Entry(path=_cut(f"PaxHeaders/{short.path}"), kind=Kind.EXTENDED, mode=0o644, size=len(body))
+    return header(before, mtime) + body + b"\0" * (-len(body) % BLOCK) + header(short, mtime)
+
+
 def pad(out: BinaryIO, size: int) -> None:
     """Fill the last block of a file of ``size`` bytes."""
     out.write(b"\0" * (-size % BLOCK))
@@ -78,6 +101,29 @@ def pad(out: BinaryIO, size: int) -> None:
 def finish(out: BinaryIO) -> None:
     """Write the two zero blocks that end an archive."""
     out.write(b"\0" * (2 * BLOCK))
+
+
+def _fits(path: str) -> bool:
+    try:
+        # One byte more than the path: a folder's ends in a slash.
+        _split(f"{path}/".encode())
+    except FetchTrouble:
+        return False
+    return True
+
+
+def _cut(text: str) -> str:
+    """What of a name fits, for readers that do not know the record in front of it."""
+    return text.encode()[: _NAME_BYTES - 1].decode("utf-8", "ignore").rstrip("/")
+
+
+def _record(name: bytes, value: bytes) -> bytes:
+    """``<length> <name>=<value>`` and a line's end, the length counting itself (pax(1), "Extended Header")."""
+    rest = b" %s=%s\n" % (name, value)
+    length = len(rest)
+    while length != len(rest) + len(str(length)):
+        length = len(rest) + len(str(length))
+    return str(length).encode() + rest
 
 
 def _octal(number: int, width: int) -> bytes:

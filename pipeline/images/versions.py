@@ -42,6 +42,14 @@ class DebianVersion:
         return f"DebianVersion({self.text!r})"
 
 
+def debian_order(text: str) -> DebianVersion | None:
+    """The place of a version among others; none for a text that is no version."""
+    try:
+        return DebianVersion(text)
+    except FetchTrouble:
+        return None
+
+
 def _order(text: str) -> tuple[tuple[tuple[int, ...], int], ...]:
     """Return a key: alternating runs of non-digits and digits, the tilde before the end, letters before the rest."""
     return tuple(

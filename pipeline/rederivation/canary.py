@@ -5,29 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
+from pipeline.core.canary_answers import Answers
+from pipeline.core.canary_history import PastCanary
+from pipeline.core.canary_judge import SIDES
+from pipeline.core.canary_resources import Used
 from pipeline.core.traffic import PlannedRequest, Sample, interleaved, parse_endpoint
 from pipeline.core.verification_raw import Rederived
 from pipeline.errors import ToolTrouble
 from pipeline.rederivation.kept import Kept
-from pipeline.stages import canary
+from pipeline.stages import canary_comparison
+from pipeline.stages.canary import CANDIDATE
 from pipeline.stages.canary_limits import ABSOLUTE, LIVE, assess_by_limits, limits_of
-from pipeline.stages.canary_measurement import ROUNDS, Measurement, load_of
+from pipeline.stages.canary_live import assess_beside_past
+from pipeline.stages.canary_measurement import COLUMNS, ROUNDS, Measurement, load_of
 
 _MOST_REQUESTS = 500_000
 """More than any canary; a report must not be able to make its reader plan for ever."""
-
-_COLUMNS = ["request", "warm_up", "at_s", "latency_ms", "status", "error"]
 
 
 def rederived(kept: Kept) -> Rederived:
     """What the samples amount to."""
     mode = kept.result.metrics.get("mode")
-    if mode == canary.COMPARISON:
-        rules = canary.comparison(kept.settings)
-        examined, _ = canary.assess(_measurement(kept, (canary.CANDIDATE, canary.RELEASE)), rules)
-    elif mode in (ABSOLUTE, LIVE):
-        side = LIVE if mode == LIVE else canary.CANDIDATE
-        examined = assess_by_limits(_measurement(kept, (side,)), side, limits_of(kept.settings.canary))[0]
+    canary = kept.settings.canary
+    if mode == canary_comparison.COMPARISON:
+        rules = canary_comparison.comparison(kept.settings)
+        used = msgspec.convert(kept.json("usage.json"), dict[str, Used])
+        examined, _ = canary_comparison.assess(_measurement(kept, SIDES), rules, used, canary.resource_tolerance)
+    elif mode == ABSOLUTE:
+        examined = assess_by_limits(_measurement(kept, (CANDIDATE,)), CANDIDATE, limits_of(canary))[0]
+    elif mode == LIVE:
+        past = msgspec.convert(kept.json("earlier-runs.json"), tuple[PastCanary, ...])
+        examined = assess_beside_past(_measurement(kept, (LIVE,)), past, canary)
     else:
         raise ToolTrouble(f"The canary has no mode {mode!r}.")
     return Rederived(
@@ -40,17 +50,16 @@ def rederived(kept: Kept) -> Rederived:
 
 
 def _taken(mode: str) -> tuple[str, ...]:
-    sides = "Which images answered rests on the report's own word."
-    if mode != LIVE:
-        return (sides,)
-    return ("Which deployment answered, and what its tests said, rest on the report's own word.",)
+    if mode == LIVE:
+        return ("Which deployment answered, and what its tests said, rest on the report's own word.",)
+    return ("Which images answered rests on the report's own word.",)
 
 
 def _measurement(kept: Kept, sides: tuple[str, ...]) -> Measurement:
     """The plan by the policy, with what the samples say became of it."""
     document: dict[str, Any] = kept.json("samples.json")
     rounds = kept.result.metrics.get("rounds")
-    if document["columns"] != _COLUMNS or not isinstance(rounds, int) or not 0 < rounds <= ROUNDS:
+    if tuple(document["columns"]) != COLUMNS or not isinstance(rounds, int) or not 0 < rounds <= ROUNDS:
         raise ToolTrouble("samples.json is not the canary's.")
     load = load_of(kept.settings.canary, kept.record.snapshot)
     if load.each * rounds > _MOST_REQUESTS:
@@ -62,6 +71,7 @@ def _measurement(kept: Kept, sides: tuple[str, ...]) -> Measurement:
         samples=_samples(document["rows"], (request for plan in plans for request in plan.requests)),
         rounds=rounds,
         seed=load.seed,
+        kept_answers=msgspec.convert(kept.json("answers.json"), dict[str, dict[str, Answers]]),
     )
 
 
@@ -69,11 +79,14 @@ def _samples(rows: list[list[Any]], requests: Iterable[PlannedRequest]) -> tuple
     """The rows as samples of the planned requests. Raises ToolTrouble for one not planned, or there twice."""
     planned = {(request.name, request.warm_up): request for request in requests}
     samples = []
-    for name, warm_up, at, latency, status, error in rows:
+    for name, warm_up, at, latency, status, error, late, queued in rows:
         request = planned.pop((str(name), bool(warm_up)), None)
         if request is None:
             raise ToolTrouble(f"The sample {name!r} was not planned by the policy, or is there twice.")
         samples.append(
-            Sample(request=request, at_s=float(at), latency_ms=float(latency), status=int(status), error=str(error))
-        )
+            Sample(
+                request=request, at_s=float(at), latency_ms=float(latency), status=int(status), error=str(error),
+                late_ms=float(late), queued=bool(queued),
+            )
+        )  # fmt: skip
     return tuple(samples)

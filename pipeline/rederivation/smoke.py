@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.core.containers import ContainerState
 from pipeline.core.evidence import Control
+from pipeline.core.probe import Probe
 from pipeline.core.verification_raw import Rederived
 from pipeline.errors import ToolTrouble
 from pipeline.rederivation.kept import Kept
@@ -13,6 +14,8 @@ from pipeline.rederivation.tests import FIELDS, recorded_run
 from pipeline.stages import hardening, smoke
 from pipeline.stages.container_log import TOOL
 from pipeline.stages.readiness import Readiness
+from pipeline.stages.smoke_stories import FILES, assess_stories
+from pipeline.tools import schemathesis
 
 _RECORD = "tests-record.jsonl"
 
@@ -22,23 +25,28 @@ def rederived(kept: Kept) -> Rederived:
     answer: dict[str, Any] = kept.json("container.json")
     if "container-trouble.txt" in kept.raw:
         raise ToolTrouble("The engine had no end of the container to keep.")
+    record = _RECORD in kept.raw
+    texts = {name: kept.raw[name] for name in FILES if name in kept.raw}
+    told = assess_stories(kept.settings.smoke, texts) if record else smoke.NOTHING_TOLD
     trial = smoke.Trial(
         restrictions=hardening.restrictions(answer),
         readiness=_readiness(kept),
-        ran=recorded_run(kept.text(_RECORD)) if _RECORD in kept.raw else None,
+        ran=recorded_run(kept.text(_RECORD)) if record else None,
         stopped=_state(kept.json("container-end.json")),
         log=kept.text("container.log"),
-        controls=_controls(kept, answer),
+        controls=_controls(kept, answer, told),
+        told=told,
     )
     image = str(kept.result.metrics.get("image_id") or "")
     if answer.get("Image") not in (None, image):
         raise ToolTrouble(f"The container ran {answer['Image']}, and the result is about {image}.")
-    examined = smoke.assess(kept.settings.smoke, kept.evidence.expected - hardening.restriction_names(), trial, image)
+    tests = kept.evidence.expected - hardening.restriction_names() - told.expected
+    examined = smoke.assess(kept.settings.smoke, tests, trial, image)
     return Rederived(
         examination=examined,
-        tools=("pytest", TOOL),
+        tools=("pytest", TOOL, schemathesis.TOOL),
         fields=FIELDS,
-        metrics=("tests", "exit_code", "restrictions"),
+        metrics=("tests", "exit_code", "restrictions", *told.metrics),
         taken=(
             kept.whole_checkout,
             "When the container was ready, and that a missing path and a silent address were noticed, rest on the "
@@ -64,7 +72,9 @@ def _state(state: dict[str, Any]) -> ContainerState:
     )
 
 
-def _controls(kept: Kept, answer: dict[str, Any]) -> tuple[Control, ...]:
-    """Those that need no container are carried out again."""
+def _controls(kept: Kept, answer: dict[str, Any], told: Probe) -> tuple[Control, ...]:
+    """Those that need no container are carried out again, those of the stories by the stories."""
+    stories = {(control.tool, control.planted) for control in told.controls}
     again = hardening.control(answer)
-    return tuple(again if (c.tool, c.planted) == (again.tool, again.planted) else c for c in kept.controls)
+    mine = (control for control in kept.controls if (control.tool, control.planted) not in stories)
+    return tuple(again if (c.tool, c.planted) == (again.tool, again.planted) else c for c in mine)

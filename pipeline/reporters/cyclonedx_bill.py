@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import count
 from typing import Any
@@ -48,7 +48,8 @@ def text(bill: Bill) -> str:
         purl=_purl(bill.purl),
         bom_ref=_SUBJECT,
     )
-    parts = _parts(bill.components)
+    packages = [component for component in bill.components if component.kind is not ComponentKind.FILE]
+    parts = _parts(packages)
     name, _, version = bill.generator.partition(" ")
     phase = LifecyclePhase.POST_BUILD if bill.is_image else LifecyclePhase.PRE_BUILD
     bom = Bom(
@@ -67,9 +68,27 @@ def text(bill: Bill) -> str:
     document: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
     # A part with an empty list has no dependencies, says the specification; of ours that is not known.
     document["dependencies"] = [entry for entry in document["dependencies"] if "dependsOn" in entry]
+    _add_files(document, {part.bom_ref.value: component.files for part, component in zip(parts, packages, strict=True)})
+    rest = [item for component in bill.components if component.kind is ComponentKind.FILE for item in component.files]
+    if rest:
+        document["components"] = [*document.get("components", []), *map(_file, dict.fromkeys(rest))]
     content = json.dumps({**document, "serialNumber": ""}, sort_keys=True)
     document["serialNumber"] = uuid5(NAMESPACE_URL, content).urn
     return json_document(json.dumps(document, indent=2, sort_keys=True) + "\n")
+
+
+def _add_files(document: dict[str, Any], files: Mapping[str | None, tuple[str, ...]]) -> None:
+    """Put each package's files below it. By hand: for the 1,300 files of a small image the library takes seconds."""
+    for part in document.get("components", []):
+        if told := files.get(part["bom-ref"]):
+            part["components"] = [_file(item) for item in dict.fromkeys(told)]
+
+
+def _file(told: str) -> dict[str, Any]:
+    digest, _, path = told.partition("  ")
+    if not path or not _SHA256.fullmatch(f"sha256:{digest}"):
+        return {"type": "file", "name": told}
+    return {"type": "file", "name": path, "hashes": [{"alg": "SHA-256", "content": digest}]}
 
 
 def _tools(name: str, version: str) -> list[Part]:

@@ -31,6 +31,9 @@ def render(report: Report) -> str:
     statements: dict[tuple[str, str], dict[str, Any]] = {}
     for result in report.results:
         for finding in result.findings:
+            # Of an image's packages some are Debian's, and not all that is found of one is a vulnerability.
+            if finding.tool == "image check":
+                continue
             standing = report.waived_by(finding) if finding.package.strip() and finding.version.strip() else None
             if standing is not None:
                 # Two locks may pin the same release.

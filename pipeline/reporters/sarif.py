@@ -43,11 +43,13 @@ _HOMES: Mapping[str, str] = {
     "bandit": "https://bandit.readthedocs.io/",
     "container log": _OWN,
     "detect-secrets": "https://github.com/Yelp/detect-secrets",
+    "image check": _OWN,
     "pip-audit": "https://github.com/pypa/pip-audit",
     "pipeline": _OWN,
     "pylint": "https://pylint.readthedocs.io/",
     "pytest": "https://docs.pytest.org/",
     "ruff": "https://docs.astral.sh/ruff/",
+    "schemathesis": "https://schemathesis.readthedocs.io/",
 }
 
 

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 
-from pipeline.core.bases import BUILDER_ARGUMENT, RUNTIME_ARGUMENT, BaseSet
-from pipeline.core.containers import BuildFault, BuildRequest, ContainerEngine, Image
+from pipeline.core.bases import BaseSet
+from pipeline.core.containers import BuildFault, ContainerEngine, Image
+from pipeline.core.dockerfile_lines import parse_recipe
 from pipeline.core.evidence import Evidence
 from pipeline.core.image_details import described
-from pipeline.core.lock import Pin, parse_lock
-from pipeline.core.snapshot import Entry, Snapshot
+from pipeline.core.image_inputs import Making, as_details
+from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, Metric, NotChecked, StageResult, Tool
 from pipeline.errors import ConfigurationError, EngineTrouble
+from pipeline.images.compression import compressor
 from pipeline.images.contents import ImageContents, read_contents
 from pipeline.settings import Settings
-from pipeline.stages.build_context import IGNORE_FILE, admitted, write_context
+from pipeline.stages.build_plan import Prepared, prepared
 from pipeline.stages.components import installed
 from pipeline.stages.context import Context
-from pipeline.stages.image_checks import content_gates, controls, image_gates
+from pipeline.stages.image_assembly import Made, assemble, held
+from pipeline.stages.image_checks import Inspected, judge, layers_of_base
+from pipeline.stages.image_judgement import image_gates, joined
 from pipeline.stages.image_parts import Found, Parts, find, project_parts
-from pipeline.stages.wheelhouse import Target, ensure_wheels
+from pipeline.stages.image_size import Sizes, left_open, measured, size_gates, sizes_by_package
+from pipeline.stages.image_vulnerabilities import check_there, still_that
 
 _NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
 _DIGITS = 12
+BLOBS = "blobs"
+"""The folder of compressed layers in the cache."""
+
 _NO_RECORDS = NotChecked(
     what="the operating system's packages in the image",
     reason="The image has no records of Debian's package manager, so its bill of materials does not list them.",
@@ -57,6 +64,7 @@ class BuildStage:
                 f"The lock file {settings.audit.lock} does not exist.",
                 advice="Make it with: uv pip compile --generate-hashes requirements.in -o requirements.txt",
             )
+        check_there(settings.build)
         if not _NAME.fullmatch(settings.build.image.lower()):
             raise ConfigurationError(
                 f"{settings.build.image!r} can't be the name of an image.",
@@ -66,64 +74,80 @@ class BuildStage:
     def still_holds(self, context: Context, result: StageResult) -> bool:
         """Whether the engine still has the image; an engine that can't say so does not."""
         try:
-            return context.ports.engine().image(str(result.metrics.get("image_id"))) is not None
+            there = context.ports.engine().image(str(result.metrics.get("image_id"))) is not None
+            return there and still_that(context.settings.build, result.metrics)
         except EngineTrouble:
             return False
 
     def run(self, context: Context) -> Examination:
         """Build, export, examine."""
-        pins = _pins(context)
         engine = context.ports.engine()
-        bases = _bases(context, engine)
-        architecture = bases.architecture if bases else engine.architecture
-        target = Target(python=context.settings.build.python, architecture=architecture)
-        rules = _text(context, IGNORE_FILE)
-        entries = admitted(context.snapshot, rules, context.settings.build.dockerfile)
-        tar = context.scratch / "context.tar"
-        wheels = ensure_wheels(context, pins, target)
-        write_context(tar, context.tree, entries, wheels, context.snapshot.committed)
-        image = _build(context, engine, tar, bases)
-        built = Built(
-            image=image,
-            contents=_contents(context, engine, image),
-            parts=_parts(context, entries, tuple(pin for pin in pins if pin.applies(target.markers)), bases),
-            bases=bases,
-            tag=image_tag(context),
-            wheels=tuple(wheels.values()),
-        )
+        ready = prepared(context, engine)
+        made = _made(context, engine, ready)
+        image = held(engine, made)
+        say = context.ports.progress.say
+        say("build: looking at what is in the image")
+        with made.archive.open("rb") as stream:
+            contents = read_contents(stream)
+        sizes = measured(context, made.manifest.digest, image.size_bytes, made.ready.compressed_bytes)
+        built = Built(image=image, contents=contents, parts=_parts(context, ready), made=made, ready=ready, sizes=sizes)
         keep(context, built)
-        tool = Tool(name=engine.name, version=engine.version)
-        return assess(built, tool, max_size_mb=context.settings.build.max_size_mb)
+        for doubt in ready.doubts if ready.bases else ():
+            say(f"NOT REPRODUCIBLE: {doubt}")
+        examined = assess(built, Tool(name=engine.name, version=engine.version), context.settings)
+        whole = joined(examined, judge(context, _inspected(engine, built, examined)), context.settings.build)
+        return replace(whole, details={**whole.details, **sizes_by_package(whole.components, contents)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """An image, what is in it, what should be, and what it was built on; ``bases`` is none where the recipe names its
-    own; ``wheels`` are what it was given to install.
-    """
+    """An image, what is in it, what should be, how it was made of what, and how large it is."""
 
     image: Image
     contents: ImageContents
     parts: Parts
-    bases: BaseSet | None
-    tag: str
-    wheels: tuple[Path, ...] = ()
+    made: Made
+    ready: Prepared
+    sizes: Sizes
+
+    @property
+    def bases(self) -> BaseSet | None:
+        """What it was built on; none where the recipe names its own."""
+        return self.ready.bases
+
+    @property
+    def tag(self) -> str:
+        """Its name in the engine."""
+        return self.ready.plan.request.tag
 
     @property
     def base(self) -> str:
         """The base in a few words."""
         return f"locked Debian {self.bases.release}" if self.bases else "what the recipe names"
 
+    @property
+    def making(self) -> Making:
+        """How it was made."""
+        return Making(
+            created=self.ready.moment.time,
+            compressor=compressor(),
+            compressed_bytes=self.sizes.compressed,
+            not_reproducible=self.ready.doubts,
+        )
 
-def assess(built: Built, tool: Tool, *, max_size_mb: float | None) -> Examination:
-    """What the image's configuration and files amount to; ``max_size_mb`` is in 10^6 bytes."""
+
+def assess(built: Built, tool: Tool, settings: Settings) -> Examination:
+    """What the image's configuration and files amount to."""
     image, bases = built.image, built.bases
     found = find(built.parts, built.contents)
     debian = built.contents.debian_packages()
     metrics: dict[str, Metric] = {
         "image_id": image.id,
-        "manifest_digest": "",
+        "manifest_digest": built.made.manifest.digest,
         "size_bytes": image.size_bytes,
+        "compressed_bytes": built.sizes.compressed,
+        "created": built.ready.moment.time,
+        "reproducible": "no" if built.ready.doubts else "yes",
         "tag": built.tag,
         "layers": len(image.diff_ids) or len(image.layers),
         "base": built.base,
@@ -133,22 +157,23 @@ def assess(built: Built, tool: Tool, *, max_size_mb: float | None) -> Examinatio
     }
     lock = f", lock {bases.lock_digest[:_DIGITS]}" if bases else ""
     return Examination(
-        evidence=Evidence.of(
-            "parts of the image", expected=built.parts.expected, checked=found.checked, controls=controls()
-        ),
+        evidence=Evidence.of("parts of the image", expected=built.parts.expected, checked=found.checked),
         gates=(
-            *image_gates(image, built.contents, max_size_mb=max_size_mb),
-            *content_gates(found.strangers),
+            *image_gates(image, max_size_mb=settings.build.max_size_mb),
+            *size_gates(built.sizes, settings),
         ),
         tools=(tool,),
         metrics=metrics,
         notes=(
-            f"Image {image.id}, {image.size_bytes / 1e6:.1f} MB in {metrics['layers']} layers.",
+            f"Image {image.id}, {image.size_bytes / 1e6:.1f} MB in {metrics['layers']} layers, "
+            f"{built.sizes.compressed / 1e6:.1f} MB compressed, manifest {built.made.manifest.digest}.",
             f"Its base is {built.base} with {len(debian)} Debian packages{lock}: {_sentence(debian)}.",
+            *(f"This image can't be counted on to be made again: {doubt}" for doubt in built.ready.doubts),
         ),
-        not_checked=_not_checked(found, bases, debian),
-        components=installed(built.contents, built.wheels, bases.archives if bases else {}),
-        details=described(
+        not_checked=(*_not_checked(found, bases, debian), *left_open(built.sizes)),
+        components=installed(built.contents, tuple(built.ready.wheels.values()), bases.archives if bases else {}),
+        details=as_details(built.ready.inputs(), built.making)
+        | described(
             image,
             tag=built.tag,
             base=built.base,
@@ -159,99 +184,61 @@ def assess(built: Built, tool: Tool, *, max_size_mb: float | None) -> Examinatio
     )
 
 
-def _parts(context: Context, entries: tuple[Entry, ...], pins: tuple[Pin, ...], bases: BaseSet | None) -> Parts:
+def _inspected(engine: ContainerEngine, built: Built, examined: Examination) -> Inspected:
+    """What the image checks need to know of it."""
+    plan = built.ready.plan
+    names = plan.bases or [name for _, name in parse_recipe(plan.recipe).bases()]
+    return Inspected(
+        image=built.image,
+        archive=built.made.archive,
+        contents=built.contents,
+        components=examined.components,
+        pins=built.parts.pins,
+        wheels=tuple(built.ready.wheels.values()),
+        may_also_hold=built.parts.may_also_hold,
+        strangers=find(built.parts, built.contents).strangers,
+        base_layers=layers_of_base(built.image, engine, names),
+    )
+
+
+def _parts(context: Context, ready: Prepared) -> Parts:
     """What the image should be made of."""
-    service = context.settings.project.service
-    files, tests = project_parts(context.snapshot, entries, service, context.settings.test.paths)
+    service, bases = context.settings.project.service, ready.bases
+    files, tests = project_parts(context.snapshot, ready.context, service, context.settings.test.paths)
     itself = re.sub(r"[-_.]+", "-", context.settings.project.name).lower()
     return Parts(
         service=service,
         files=files,
         tests=tests,
-        pins=pins,
+        pins=ready.pins,
         base_packages=bases.packages if bases else (),
         may_also_hold=frozenset({itself}) if bases else None,
     )
 
 
-def image_tag(context: Context) -> str:
-    """The image's local name: it changes with the snapshot, and with nothing else."""
-    return f"{context.settings.build.image.lower()}:{context.snapshot.digest[:_DIGITS]}"
-
-
-def _pins(context: Context) -> tuple[Pin, ...]:
-    lock = context.settings.audit.lock
-    return parse_lock(_text(context, lock), lock)
-
-
-def _bases(context: Context, engine: ContainerEngine) -> BaseSet | None:
-    """The bases that the settings ask for; none when the recipe names its own."""
-    settings = context.settings.build
-    if settings.base != "locked":
-        return None
-    if RUNTIME_ARGUMENT not in _declared(context):
-        raise ConfigurationError(
-            f"{settings.dockerfile} has no 'ARG {RUNTIME_ARGUMENT}', so it can't be built on the locked base.",
-            advice=f"Begin it with 'ARG {RUNTIME_ARGUMENT}=…' and 'FROM ${{{RUNTIME_ARGUMENT}}}', "
-            'or set build.base to "dockerfile".',
-        )
-    bases = context.ports.bases.ensure(engine, context.ports.progress)
-    if bases.python != settings.python:
-        raise ConfigurationError(
-            f"build.python is {settings.python}, and the locked base has Python {bases.python}.",
-            advice=f'Set build.python to {bases.python}, or build.base to "dockerfile".',
-        )
-    return bases
-
-
-def _declared(context: Context) -> frozenset[str]:
-    """The build arguments that the recipe declares; an engine complains about others."""
-    text = _text(context, context.settings.build.dockerfile)
-    return frozenset(re.findall(r"^[ \t]*ARG[ \t]+([A-Za-z_][A-Za-z0-9_]*)", text, re.M | re.I))
-
-
-def _build(context: Context, engine: ContainerEngine, tar: Path, bases: BaseSet | None) -> Image:
-    settings = context.settings
-    arguments = {"IMAGE_VERSION": settings.project.version, **(bases.arguments if bases else {})}
-    if bases is None:
-        arguments = {
-            name: value for name, value in arguments.items() if name not in (RUNTIME_ARGUMENT, BUILDER_ARGUMENT)
-        }
-    declared = _declared(context)
-    request = BuildRequest(
-        context=tar,
-        dockerfile=settings.build.dockerfile,
-        tag=image_tag(context),
-        arguments={name: value for name, value in arguments.items() if name in declared},
-        labels={},
-        timeout_s=settings.build.timeout_s,
-    )
-    context.ports.progress.say("build: sending the context to the engine")
+def _made(context: Context, engine: ContainerEngine, ready: Prepared) -> Made:
+    """The image, built and put together; what the engine says is kept, also when it fails."""
+    say = context.ports.progress.say
+    say("build: sending the context to the engine")
     try:
-        identity, log = engine.build(request)
+        made = assemble(ready.plan, engine, scratch=context.scratch, blobs=context.ports.cache / BLOBS, say=say)
     except BuildFault as fault:
         context.keep("build.log", fault.log)
         raise
-    context.keep("build.log", log)
-    image = engine.image(identity)
-    if image is None:
-        raise EngineTrouble(f"The engine built {identity} and does not have it.")
-    return image
-
-
-def _contents(context: Context, engine: ContainerEngine, image: Image) -> ImageContents:
-    context.ports.progress.say("build: looking at what is in the image")
-    archive = context.scratch / "image.tar"
-    engine.export(image.id, archive)
-    with archive.open("rb") as stream:
-        contents = read_contents(stream)
-    archive.unlink()
-    return contents
+    context.keep("build.log", made.log)
+    return made
 
 
 def keep(context: Context, built: Built) -> None:
     """Keep the image's configuration and the lists of its packages."""
-    image = {**asdict(built.image), "tag": built.tag, "layer_tar_bytes": built.contents.layer_sizes}
+    image = {
+        **asdict(built.image),
+        "tag": built.tag,
+        "layer_tar_bytes": built.contents.layer_sizes,
+        "compressed_bytes": built.sizes.compressed,
+        "released_bytes": built.sizes.before,
+    }
+    context.keep("manifest.json", built.made.manifest.body.decode("ascii"))
     context.keep("image.json", json.dumps(image, indent=2, sort_keys=True, default=str) + "\n")
     packages = {
         "base_lock": built.bases.lock_digest if built.bases else "",
@@ -276,9 +263,3 @@ def _not_checked(found: Found, bases: BaseSet | None, debian: tuple[tuple[str, s
 
 def _sentence(packages: tuple[tuple[str, str], ...]) -> str:
     return ", ".join(f"{name} {version}" for name, version in packages) or "it has no records of Debian packages"
-
-
-def _text(context: Context, path: str) -> str:
-    return (
-        (context.tree / path).read_text(encoding="utf-8", errors="replace") if path in context.snapshot.by_path else ""
-    )

@@ -1,7 +1,7 @@
 """What an engine is given to build from: the snapshot's files that ``.dockerignore`` lets through, and the wheels, as
 one tar.
 
-The tar is the same bytes for the same content: sorted, owned by nobody in particular, dated by the commit.
+The tar is the same bytes for the same content: sorted, owned by nobody in particular, dated as the image's files are.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import re
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from pipeline.core.snapshot import Entry, Kind, Snapshot
 from pipeline.errors import StorageTrouble
+from pipeline.images.canonical_layers import TIME
 
 IGNORE_FILE = ".dockerignore"
 WHEELHOUSE = "wheelhouse"
@@ -41,29 +41,34 @@ def admitted(snapshot: Snapshot, rules: str, dockerfile: str) -> tuple[Entry, ..
     )
 
 
-def write_context(
-    target: Path, tree: Path, entries: Iterable[Entry], wheels: Mapping[str, Path], committed: str
-) -> None:
+def write_context(target: Path, tree: Path, entries: Iterable[Entry], wheels: Mapping[str, Path]) -> None:
     """Write the tar: ``entries`` from ``tree``, and ``wheels`` (file name to file) below ``wheelhouse/``.
+
+    Files bear the time that they have in the image, since bytecode can hold the time of its source.
 
     Raises:
         StorageTrouble: there is no room for it.
     """
-    mtime = int(datetime.fromisoformat(committed).timestamp())
     members = {entry.path: (tree / entry.path, entry.kind) for entry in entries}
     members.update({f"{WHEELHOUSE}/{name}": (path, Kind.FILE) for name, path in wheels.items()})
     try:
         with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
             for name in sorted(members):
                 source, kind = members[name]
-                _add(tar, name, source, kind, mtime)
+                _add(tar, name, source, kind)
     except OSError as error:
         raise StorageTrouble(f"The build context could not be written: {error.strerror or error}.") from error
 
 
-def _add(tar: tarfile.TarFile, name: str, source: Path, kind: Kind, mtime: int) -> None:
+def path_pattern(pattern: str) -> re.Pattern[str] | None:
+    """What a source of COPY or a line of ``.dockerignore`` matches; none when it means the whole context."""
+    cleaned = _cleaned(pattern)
+    return re.compile(_expression(cleaned)) if cleaned else None
+
+
+def _add(tar: tarfile.TarFile, name: str, source: Path, kind: Kind) -> None:
     info = tarfile.TarInfo(name)
-    info.mtime = mtime
+    info.mtime = TIME
     if kind is Kind.LINK:
         info.type, info.mode, info.linkname = tarfile.SYMTYPE, 0o777, str(source.readlink())
         tar.addfile(info)

@@ -120,15 +120,20 @@ def _python(record: PythonPackage, contents: ImageContents, wheels: Mapping[tupl
 def came_from(wheel: Path, record: PythonPackage, contents: ImageContents) -> bool:
     """Whether the distribution in the image is that wheel's: its metadata are, and no file of it is another."""
     root = record.place.rpartition("/")[0].rpartition("/")[0]
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            listed = dict(_recorded(archive))
-    except _UNREADABLE:
-        # What can't be read as a wheel is no proof of anything.
-        return False
+    listed = recorded(wheel)
     there = {path: contents.files.get(f"{root}/{path}".lstrip("/")) for path in listed}
     metadata = record.place.removeprefix(f"{root}/")
     return metadata in listed and all(file is None or file.sha256 == listed[path] for path, file in there.items())
+
+
+def recorded(wheel: Path) -> dict[str, str]:
+    """The SHA-256 of each file that the wheel lists, by path; of what can't be read as a wheel nothing."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            return dict(_recorded(archive))
+    except _UNREADABLE:
+        # It is no proof of anything.
+        return {}
 
 
 def _recorded(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from pipeline.core.advisories import AdvisoryOpener
     from pipeline.core.bases import BaseImages
     from pipeline.core.containers import ContainerEngine, Ownership, Registries
+    from pipeline.core.debian_advisories import DebianIndex
     from pipeline.core.releases import Releases
     from pipeline.core.traffic import TrafficSource
+    from pipeline.core.wire import Wire
     from pipeline.settings import Settings
 
 
@@ -36,8 +38,9 @@ if TYPE_CHECKING:
 class Ports:
     """The effects that a stage may use, each behind its Protocol; engine and registries open when first asked for.
 
-    ``ownership`` marks what a stage starts in an engine; ``cache`` is a folder that lasts and holds nothing that is
-    not verified before each use.
+    ``last_change`` tells when the last commit that touched any of the paths was made (ISO 8601 in UTC), and nothing
+    when the history does not say. ``ownership`` marks what a stage starts in an engine; ``cache`` is a folder that
+    lasts and holds nothing that is not verified before each use.
     """
 
     processes: ProcessRunner
@@ -49,9 +52,12 @@ class Ports:
     registries: Callable[[], Registries]
     signing: Callable[[], Signing]
     advisories: AdvisoryOpener
+    debian_advisories: Callable[[Path], DebianIndex]
     bases: BaseImages
     releases: Releases
     traffic: TrafficSource
+    wire: Wire
+    last_change: Callable[[Sequence[str]], str]
     ownership: Ownership
     cache: Path
 

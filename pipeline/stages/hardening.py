@@ -17,6 +17,7 @@ from typing import Any
 from pipeline.core.evidence import Control
 
 _LOOPBACK = ("127.0.0.1", "::1")
+_FIRST_FREE_PORT = 1024
 _USER = re.compile(r"(\d+)(:\d+)?")
 Answer = Mapping[str, Any]
 
@@ -72,6 +73,33 @@ def _loose_tmpfs(answer: Answer) -> list[str]:
     return sorted(path for path, options in mounted.items() if not {"noexec", "nosuid"} <= set(options.split(",")))
 
 
+def _health_check(answer: Answer) -> list[str]:
+    return [str(part) for part in (answer["Config"].get("Healthcheck") or {}).get("Test") or ()]
+
+
+def _published(answer: Answer) -> list[str]:
+    """The ports that are published, as the container has them."""
+    ports = _host(answer, "PortBindings") or {}
+    return sorted(name for name, bindings in ports.items() if bindings)
+
+
+def _host_ports(answer: Answer) -> list[int]:
+    """Where they are on the host; of a container that has ended, nowhere any more."""
+    ports = (answer["NetworkSettings"].get("Ports") or {}).values()
+    return sorted(int(binding["HostPort"]) for bindings in ports for binding in bindings or ())
+
+
+def _shared_mounts(answer: Answer) -> list[str]:
+    mounts = answer.get("Mounts") or ()
+    return sorted(str(m.get("Destination")) for m in mounts if "shared" in str(m.get("Propagation") or ""))
+
+
+def _system_call_filter(answer: Answer) -> list[str]:
+    """What the engine says of itself: a container's own description does not name the engine's default profile."""
+    options = (answer.get("Engine") or {}).get("SecurityOptions") or ()
+    return [str(option) for option in options if "seccomp" in str(option)]
+
+
 def _is_positive(value: Any) -> bool:
     return isinstance(value, int) and value > 0
 
@@ -118,6 +146,29 @@ _CHECKS = (
     _Check("nothing of the host mounted", _mounts, lambda found: not found),
     _Check("no device of the host", lambda a: _host(a, "Devices") or [], lambda found: not found),
     _Check("nothing executable or set-id in writable memory", _loose_tmpfs, lambda found: not found),
+    _Check(
+        "system calls filtered by the engine",
+        _system_call_filter,
+        lambda found: bool(found) and not any("unconfined" in option for option in found),
+    ),
+    _Check(
+        "health check",
+        _health_check,
+        lambda found: bool(found) and found[0] != "NONE",
+        of_image=True,
+    ),
+    _Check("one published port", _published, lambda found: len(found) == 1),
+    _Check(
+        "no privileged port of the host",
+        _host_ports,
+        lambda found: all(port >= _FIRST_FREE_PORT for port in found),
+    ),
+    _Check("no mount shared with the host", _shared_mounts, lambda found: not found),
+    _Check("no volume of another container", lambda a: _host(a, "VolumesFrom") or [], lambda found: not found),
+    _Check("no control group of others", lambda a: _host(a, "CgroupParent") or "", lambda found: not found),
+    _Check("paths of the kernel masked", lambda a: _host(a, "MaskedPaths") or [], bool),
+    _Check("paths of the kernel read-only", lambda a: _host(a, "ReadonlyPaths") or [], bool),
+    _Check("ended when its memory is used up", lambda a: _host(a, "OomKillDisable"), lambda found: not found),
     _Check("no restart", lambda a: (_host(a, "RestartPolicy") or {}).get("Name") or "no", lambda found: found == "no"),
 )
 
@@ -141,7 +192,11 @@ def control(answer: Answer) -> Control:
     loose = copy.deepcopy(dict(answer))
     loose["Config"]["User"] = "0:0"
     loose["State"] = {"Running": True}
-    loose["Mounts"] = [{"Type": "bind", "Source": "/var/run/docker.sock"}]
+    loose["Config"]["Healthcheck"] = {"Test": ["NONE"]}
+    loose["Engine"] = {"SecurityOptions": ["name=apparmor"]}
+    loose["Mounts"] = [
+        {"Type": "bind", "Source": "/var/run/docker.sock", "Destination": "/s", "Propagation": "rshared"}
+    ]
     # Planted faults and places in a container, not on this machine, which is what bandit takes them for.
     loose["NetworkSettings"]["Ports"] = {"1/tcp": [{"HostIp": "0.0.0.0", "HostPort": "1"}]}  # nosec B104
     loose["HostConfig"].update(
@@ -159,6 +214,12 @@ def control(answer: Answer) -> Control:
         Devices=[{"PathOnHost": "/dev/mem"}],
         Tmpfs={"/tmp": "rw"},  # nosec B108 - a planted fault
         RestartPolicy={"Name": "always"},
+        PortBindings={"1/tcp": [{"HostIp": "", "HostPort": "1"}], "2/tcp": [{"HostIp": "", "HostPort": "2"}]},
+        VolumesFrom=["other"],
+        CgroupParent="/",
+        MaskedPaths=[],
+        ReadonlyPaths=[],
+        OomKillDisable=True,
     )
     caught = not any(found.holds for found in restrictions(loose))
     return Control(tool="the hardening check", planted="container without any restriction", caught=caught)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from pipeline.attestation.identity import require_extra
 from pipeline.core.containers import Manifest, Registry
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.gate import Gate, check_gate
@@ -20,7 +21,7 @@ from pipeline.settings import Settings
 from pipeline.settings_push import Push
 from pipeline.stages.context import Context
 from pipeline.stages.push_exchange import pulled_and_probed, read_back, upload
-from pipeline.stages.push_signing import Signed, is_of_the_same_key, signed
+from pipeline.stages.push_signing import Signed, is_signed_alike, signed
 from pipeline.stages.service_container import image_under_test
 
 UNIT = "blobs, signatures and tags"
@@ -77,7 +78,7 @@ class PushStage:
         if all(gate.passed for gate in gates):
             done = signed(context, registry, manifest, self.needs)
             say(f"tagging {', '.join(tags)}")
-            likewise = partial(is_of_the_same_key, context, registry, key=done.key, needs=self.needs)
+            likewise = partial(is_signed_alike, context, registry, trust=done.trust, needs=self.needs)
             moves = Moves.of(registry, tags, manifest, likewise)
         evidence = Evidence.of(
             UNIT,
@@ -126,14 +127,26 @@ class PushStage:
 
 
 def check_signing(settings: Settings) -> None:
-    """Raises ConfigurationError when a push must be signed and there is no key, or its file is not there."""
+    """Raises ConfigurationError when a push must be signed and can't be, by what the settings and the machine have."""
     push = settings.push
-    if push.sign != "off" and push.key_file and not Path(push.key_file).is_file():
-        raise ConfigurationError(f"push.key_file names {push.key_file!r}, and there is no such file.")
-    if push.sign == "required" and push.registry and not push.key_file and "push.signing_key" not in settings.sources:
+    keyed = bool(push.key_file) or "push.signing_key" in settings.sources
+    for name, file in (("push.key_file", push.key_file), ("push.trust_config", push.trust_config)):
+        if push.sign != "off" and file and not Path(file).is_file():
+            raise ConfigurationError(f"{name} names {file!r}, and there is no such file.")
+    if push.sign == "off" or not push.registry:
+        return
+    if push.keyless:
+        if keyed:
+            raise ConfigurationError(
+                "push.keyless is on, and there is a signing key as well.",
+                advice="Turn push.keyless off, or take the key away: either signs, and not both.",
+            )
+        require_extra()
+    elif push.sign == "required" and not keyed:
         raise ConfigurationError(
             "push.sign is 'required', and there is no key to sign with.",
-            advice="Name its file in push.key_file, or put the key into PIPELINE_PUSH_SIGNING_KEY.",
+            advice="Name its file in push.key_file, or put the key into PIPELINE_PUSH_SIGNING_KEY; "
+            "or turn push.keyless on, so that the CI's identity signs.",
         )
 
 
@@ -184,7 +197,7 @@ class Moves:
                 stayed.append(tag)
             elif found is not None and likewise(found):
                 stayed.append(tag)
-                notes.append(f"Another push has moved {tag} on to {found.digest}, which the same key has signed.")
+                notes.append(f"Another push has moved {tag} on to {found.digest}, which has the same signer.")
             else:
                 names = f"names {found.digest}" if found else "is not there"
                 doubts.append(

@@ -9,7 +9,7 @@ from pipeline.core.containers import ContainerEngine, Manifest, Registry
 from pipeline.core.gate import Gate, check_gate
 from pipeline.core.oci_manifest import image_content
 from pipeline.core.stage import NotChecked
-from pipeline.errors import EngineTrouble, RegistryTrouble, TargetFault
+from pipeline.errors import EngineTrouble, RegistryTrouble, TargetFault, ToolTrouble
 from pipeline.images.pushable import PushableImage, pushable
 from pipeline.stages.context import Context
 from pipeline.stages.service_container import serving
@@ -34,9 +34,9 @@ class Probe:
 
 
 def exported(context: Context, engine: ContainerEngine, image: str) -> PushableImage:
-    """The image out of the engine, ready to be uploaded."""
-    archive, folder = context.scratch / "push.tar", context.scratch / "blobs"
-    folder.mkdir(exist_ok=True)
+    """The image out of the engine, ready to be uploaded: the very layers that were tested, compressed as build did."""
+    archive, folder = context.scratch / "push.tar", context.ports.cache / "blobs"
+    folder.mkdir(parents=True, exist_ok=True)
     engine.export(image, archive)
     with archive.open("rb") as stream:
         ready = pushable(stream, folder)
@@ -49,13 +49,26 @@ def upload(context: Context, engine: ContainerEngine, registry: Registry, image:
 
     Raises:
         RegistryTrouble: the registry refused, or failed for too long.
+        ToolTrouble: the manifest is not the one that build has told of.
     """
     ready = exported(context, engine, image)
+    _require_as_built(context, ready.manifest)
     sent = 0
     for blob in image_content(ready.manifest).blobs:
         sent += registry.upload(blob, partial(ready.open, blob.digest))
     registry.put_manifest(ready.manifest.digest, ready.manifest)
     return Upload(manifest=ready.manifest, bytes_sent=sent)
+
+
+def _require_as_built(context: Context, manifest: Manifest) -> None:
+    """What was checked by its digest is what goes out; another one is not sent at all."""
+    told = str(context.results["build"].metrics.get("manifest_digest", "")) if "build" in context.results else ""
+    if told and told != manifest.digest:
+        raise ToolTrouble(
+            f"The image that was built had the manifest {told}, and what would be pushed now has {manifest.digest}.",
+            why="The layers are the same, so another version of the compressor has packed them.",
+            advice="Build again with the version that pushes.",
+        )
 
 
 def read_back(registry: Registry, manifest: Manifest) -> int:

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from packaging.utils import parse_wheel_filename
-
 from pipeline.attestation.predicates import (
     POLICY,
     Builder,
@@ -21,11 +19,9 @@ from pipeline.attestation.predicates import (
     verification_summary,
 )
 from pipeline.attestation.statement import PROVENANCE, SBOM, SUMMARY, TEST_RESULT, Statement
-from pipeline.core.lock import parse_lock
+from pipeline.core.image_inputs import read_inputs
 from pipeline.core.stage import StageResult
-from pipeline.images.baselock import shipped_lock
 from pipeline.stages.context import Context
-from pipeline.stages.wheelhouse import Target, ensure_wheels
 
 SBOM_FILE = "sbom/image.cdx.json"
 """The SBOM of the image, where there is one, below the reports folder."""
@@ -34,11 +30,7 @@ SBOM_FILE = "sbom/image.cdx.json"
 def statements(
     context: Context, reference: str, digest: str, builder: Builder, passed: tuple[str, ...]
 ) -> tuple[Statement, ...]:
-    """The statements about the image ``digest``, which was built for this snapshot; ``passed`` are its stages.
-
-    Raises:
-        FetchTrouble: a wheel that went into the image is not in the cache any more, and can't be had again.
-    """
+    """The statements about the image ``digest``, which was built for this snapshot; ``passed`` are its stages."""
 
     def said(predicate_type: str, predicate: Mapping[str, Any]) -> Statement:
         return Statement(name=reference, digest=digest, predicate_type=predicate_type, predicate=predicate)
@@ -98,41 +90,22 @@ def _making(context: Context, build: StageResult, builder: Builder) -> Making:
 
 
 def materials(context: Context, builder: Builder) -> Iterator[Material]:
-    """Every input with its digest: the source, the base's Debian packages, the wheels."""
+    """Every input with its digest: the source, and what the build has listed of its own."""
     yield _snapshot(context)
     if not context.snapshot.dirty:
         where = f"git+{builder.source}@{context.snapshot.commit}" if builder.source else ""
         yield Material(name="commit", uri=where, digest={"gitCommit": context.snapshot.commit})
-    yield from _base_packages(context)
-    yield from _wheels(context)
+    yield from _inputs(context.results["build"])
 
 
 def _snapshot(context: Context) -> Material:
     return Material(name="snapshot", uri="urn:proven-pipeline:snapshot:v1", digest={"sha256": context.snapshot.digest})
 
 
-def _base_packages(context: Context) -> Iterator[Material]:
-    """Those of the lock that the build says it used; a base that the recipe names by itself is no locked input."""
-    lock = shipped_lock()
-    if context.results["build"].metrics.get("base_lock") != lock.digest:
-        return
-    yield Material(name="base.lock", digest={"sha256": lock.digest})
-    for package in lock.packages:
-        where = f"pkg:deb/debian/{package.name}@{package.version}?arch={package.architecture}&distro={lock.release}"
-        yield Material(name=package.name, uri=where, digest={"sha256": package.sha256})
-
-
-def _wheels(context: Context) -> Iterator[Material]:
-    name = context.settings.audit.lock
-    if name not in context.snapshot.by_path:
-        return
-    image = context.ports.engine().image(str(context.results["build"].metrics["image_id"]))
-    target = Target(python=context.settings.build.python, architecture=image.architecture if image else "")
-    pins = parse_lock((context.tree / name).read_text(encoding="utf-8"), name)
-    for file, path in sorted(ensure_wheels(context, pins, target).items()):
-        project, version, _, _ = parse_wheel_filename(file)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        yield Material(name=file, uri=f"pkg:pypi/{project}@{version}?file_name={file}", digest={"sha256": digest})
+def _inputs(build: StageResult) -> Iterator[Material]:
+    """What build has listed: base packages, wheels, the bases, the files that went in, the compressor."""
+    for item in read_inputs(build.details):
+        yield Material(name=item.name, uri=item.uri, digest={"sha256": item.sha256})
 
 
 def _end(result: StageResult) -> str:

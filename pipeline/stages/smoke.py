@@ -1,11 +1,12 @@
-"""``smoke``: the built image, started hardened, becomes ready, passes the suite's tests, logs no trouble and stops
-properly.
+"""``smoke``: the built image, started hardened, becomes ready, also after a kill, passes the suite's tests, answers as
+it documents, withstands what is malformed, stays steady under load, logs no trouble and stops properly.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from pipeline.core.containers import Container, ContainerState
@@ -13,9 +14,10 @@ from pipeline.core.evidence import Control, Evidence
 from pipeline.core.finding import Finding, Severity, weighed
 from pipeline.core.gate import Gate, check_gate, findings_gate
 from pipeline.core.ports import ToolEnvironment
+from pipeline.core.probe import Probe
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, Metric, StageResult, Tool
-from pipeline.errors import EngineTrouble
+from pipeline.errors import ConfigurationError, EngineTrouble
 from pipeline.settings import Settings, Smoke
 from pipeline.stages import hardening
 from pipeline.stages.container_log import findings_in
@@ -25,8 +27,17 @@ from pipeline.stages.live_tests import notices_silence, run_live_tests
 from pipeline.stages.project_locks import project_environment
 from pipeline.stages.readiness import Readiness, ending, get, wait_until_ready
 from pipeline.stages.service_container import container_request
+from pipeline.stages.smoke_chaos import plant_faults
+from pipeline.stages.smoke_endpoints import ask_endpoints
+from pipeline.stages.smoke_malformed import send_malformed
+from pipeline.stages.smoke_restart import kill_and_restart
+from pipeline.stages.smoke_steadiness import measure_steadiness
+from pipeline.stages.smoke_stop import stop_under_load
+from pipeline.stages.smoke_stories import FILES, assess_stories, check_exclusions, wanted
 from pipeline.stages.test import expected_tests
 from pipeline.tools import pytest
+
+NOTHING_TOLD = Probe()
 
 _NOT_FOUND = 404
 _LOG_TAIL = 12
@@ -34,7 +45,10 @@ _LOG_TAIL = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """All that was seen of one container, from its start to its end. ``ran`` is none when it never became ready."""
+    """All that was seen of one container, from its start to its end. ``ran`` is none when it never became ready.
+
+    ``told`` is what the stories amount to.
+    """
 
     restrictions: tuple[Restriction, ...]
     readiness: Readiness
@@ -42,12 +56,13 @@ class Trial:
     stopped: ContainerState
     log: str
     controls: tuple[Control, ...]
+    told: Probe = NOTHING_TOLD
 
 
 @dataclass(frozen=True, slots=True)
 class SmokeStage:
-    """Unit of work: checks and tests. Expected: every restriction and the suite's tests for it. Checked: those that
-    came to an end.
+    """Unit of work: checks and tests. Expected: every restriction, the suite's tests for it, and what each story of the
+    dose is to look at. Checked: those that came to an end.
     """
 
     name: str = "smoke"
@@ -58,8 +73,11 @@ class SmokeStage:
     tags: tuple[str, ...] = ("container",)
 
     def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
-        """Nothing can be wrong here that the settings' own bounds do not catch."""
-        del settings, snapshot
+        """Raises ConfigurationError for an exclusion of nothing, and an OpenAPI document that is not there."""
+        check_exclusions(settings.smoke)
+        place = settings.smoke.openapi
+        if place and not place.startswith("/") and place not in snapshot.by_path:
+            raise ConfigurationError(f"smoke.openapi names {place!r}, and the checkout has no such file.")
 
     def still_holds(self, context: Context, result: StageResult) -> bool:
         """Whether it was this very image; a rebuild may have made another of the same snapshot."""
@@ -71,47 +89,65 @@ class SmokeStage:
         engine = ports.engine()
         for name in engine.remove_leftovers(ports.ownership):
             ports.progress.say(f"removed {name}, left by an earlier run")
-        tools = project_environment(context)
         expected = expected_tests(context.snapshot, context.tree, context.settings.smoke.paths)
-        container = engine.start(container_request(context, _image_id(context), self.name))
-        try:
-            trial = _try_out(context, container, tools)
-        finally:
-            container.remove()
-        examined = assess(context.settings.smoke, expected, trial, _image_id(context))
+        image, told = _image_id(context), wanted(context.settings.smoke)
+        with ThreadPoolExecutor(1) as beside:
+            # What takes a processor's time is done while the container waits, and the other way round.
+            preparing = beside.submit(_prepare, context, told)
+            container = engine.start(container_request(context, image, self.name))
+            try:
+                trial = _try_out(context, container, told, preparing, beside)
+            finally:
+                container.remove()
+            tools = preparing.result()
+        if "chaos" in told and trial.ran is not None:
+            plant_faults(context, image)
+        if trial.ran is not None:
+            trial = replace(trial, told=assess_stories(context.settings.smoke, _records(context)))
+        examined = assess(context.settings.smoke, expected, trial, image)
         examined = replace(examined, tools=(Tool(name=engine.name, version=engine.version),))
-        return context.with_tools(examined, tools, "pytest")
+        examined = context.with_tools(examined, tools, "pytest")
+        asked = "endpoints" in told and trial.ran is not None
+        return context.with_tools(examined, context.environment("smoke"), "schemathesis") if asked else examined
 
 
 def assess(settings: Smoke, expected: frozenset[str], trial: Trial, image_id: str) -> Examination:
     """What a trial amounts to."""
-    ran = trial.ran
-    findings = weighed((*(ran.findings if ran else ()), *findings_in(trial.log)), fail_on=Severity.MEDIUM)
-    wanted = expected - (ran.deselected - ran.executed) if ran else expected
+    ran, told = trial.ran, trial.told
+    seen = (*(ran.findings if ran else ()), *findings_in(trial.log), *told.findings)
+    findings = weighed(seen, fail_on=Severity.MEDIUM)
+    executed = ran.executed if ran else frozenset()
+    tests = expected - (ran.deselected - executed) if ran else expected
     metrics: dict[str, Metric] = {
         "image_id": image_id,
         "ready_s": round(trial.readiness.after_s, 3) if trial.readiness.ready else None,
         "tests": ran.count if ran else 0,
         "exit_code": trial.stopped.exit_code,
         "restrictions": sum(restriction.holds for restriction in trial.restrictions),
+        "dose": settings.dose,
+        **told.metrics,
     }
     loose = [found for found in trial.restrictions if not found.holds and not found.of_image]
     return Examination(
         evidence=Evidence.of(
             "checks and tests",
-            expected=hardening.restriction_names() | wanted,
-            checked={found.name for found in trial.restrictions} | (ran.executed if ran else frozenset()),
-            controls=trial.controls,
+            expected=hardening.restriction_names() | tests | told.expected,
+            checked={found.name for found in trial.restrictions}
+            | (ran.executed if ran else frozenset())
+            | told.checked,
+            controls=(*trial.controls, *told.controls),
         ),
-        gates=(*_gates(settings, trial, findings),),
+        gates=(*_gates(settings, trial, findings), *told.gates),
         findings=findings,
         metrics=metrics,
         doubts=(
             *(f"The engine did not apply a restriction ({found.what}): {found.found}." for found in loose),
             *(ran.doubts if ran else ()),
             *(("No test ran against the container.",) if ran and not ran.count else ()),
+            *told.doubts,
         ),
-        notes=_notes(trial),
+        notes=(*_notes(trial), *told.notes),
+        not_checked=told.not_checked,
     )
 
 
@@ -124,7 +160,7 @@ def _gates(settings: Smoke, trial: Trial, findings: tuple[Finding, ...]) -> tupl
             if found.of_image
         ),
         check_gate(trial.readiness.ready, what="ready", allowed=within, found=trial.readiness.found),
-        findings_gate(findings, what="failing tests and log lines", fail_on=Severity.MEDIUM),
+        findings_gate(findings, what="failing tests, operations and log lines", fail_on=Severity.MEDIUM),
     )
     if trial.ran is None:
         return always
@@ -155,7 +191,20 @@ def _image_id(context: Context) -> str:
     return str(build.metrics.get("image_id") or "") if build else ""
 
 
-def _try_out(context: Context, container: Container, tools: ToolEnvironment) -> Trial:
+def _prepare(context: Context, told: tuple[str, ...]) -> ToolEnvironment:
+    """The environments that this run needs, made ready; the project's own."""
+    if "endpoints" in told:
+        context.environment("smoke")
+    return project_environment(context)
+
+
+def _try_out(
+    context: Context,
+    container: Container,
+    told: tuple[str, ...],
+    preparing: Future[ToolEnvironment],
+    beside: ThreadPoolExecutor,
+) -> Trial:
     settings = context.settings.smoke
     ports = context.ports
     try:
@@ -165,18 +214,21 @@ def _try_out(context: Context, container: Container, tools: ToolEnvironment) -> 
         answer = container.inspect()
         context.keep("container.json", json.dumps(answer, indent=2) + "\n")
         controls = [hardening.control(answer), _log_control()]
+        if readiness.ready and "restart" in told:
+            ports.progress.say("killing the container and starting it again")
+            readiness = kill_and_restart(context, container, readiness)
         ran = None
         if readiness.ready:
             url = container.base_url
             controls.append(_unknown_path(url))
-            ports.progress.say("running the suite against the container")
-            ran = run_live_tests(context, tools, url)
+            tools = preparing.result()
+            ran = _ask(context, container, told, tools, beside)
             ports.progress.say("stopping the container")
-            stopped = container.stop(settings.stop_timeout_s)
-            if not ran.findings:
-                # A suite that has just failed needs no proof that it can.
-                silent = notices_silence(context, tools, url, ran)
-                controls.append(Control(tool="the suite", planted="service that does not answer", caught=silent))
+            # A suite that has just failed needs no proof that it can.
+            noticing = None if ran.findings else beside.submit(_notices_silence, context, tools, ran)
+            stopped = stop_under_load(context, container) if "stop" in told else container.stop(settings.stop_timeout_s)
+            if noticing is not None:
+                controls.append(noticing.result())
         else:
             stopped = container.stop(settings.stop_timeout_s)
         seen = hardening.restrictions(answer)
@@ -190,6 +242,37 @@ def _try_out(context: Context, container: Container, tools: ToolEnvironment) -> 
         )
     finally:
         _keep(context, container)
+
+
+def _ask(
+    context: Context, container: Container, told: tuple[str, ...], tools: ToolEnvironment, beside: ThreadPoolExecutor
+) -> pytest.Output:
+    """All that is asked of the running service: by the suite, and by the stories of this dose."""
+    say, url = context.ports.progress.say, container.base_url
+    say("running the suite against the container")
+    asking = beside.submit(ask_endpoints, context, url) if "endpoints" in told else None
+    ran = run_live_tests(context, tools, url)
+    if asking is not None:
+        asking.result()
+    if "malformed" in told:
+        say("sending what is malformed")
+        send_malformed(context, url)
+    if "steadiness" in told:
+        say("watching memory and file handles under load")
+        measure_steadiness(context, container)
+    return ran
+
+
+def _notices_silence(context: Context, tools: ToolEnvironment, ran: pytest.Output) -> Control:
+    with context.ports.wire.silence() as address:
+        silent = notices_silence(context, tools, address, ran)
+    return Control(tool="the suite", planted="service that does not answer", caught=silent)
+
+
+def _records(context: Context) -> dict[str, str]:
+    """What the stories have kept."""
+    there = ((name, context.raw / name) for name in FILES)
+    return {name: path.read_text(encoding="utf-8", errors="replace") for name, path in there if path.exists()}
 
 
 def _keep(context: Context, container: Container) -> None:

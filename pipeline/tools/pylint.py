@@ -80,10 +80,16 @@ def command(program: str, files: tuple[str, ...], libraries: Path, witness: Path
     """The command line. ``libraries`` are the project's own packages, put last, so that they don't shadow pylint's.
 
     pylint takes a name that begins with a dash for an option, even behind ``--``; so such a name gets a ``./``.
+
+    pylint keeps every syntax tree until its end, among which Python's collector looks for garbage again and again, in
+    vain: that was a third of the time of 590 files (71 s with it and 44 s without, for a third more memory).
     """
-    hook = (
-        f"import sys; sys.path.append({str(libraries)!r}); sys.path.append({str(witness)!r}); sys.path.insert(0, '.')"
-    )
+    hook = "; ".join(
+        (
+            "import gc, sys", "gc.disable()", f"sys.path.append({str(libraries)!r})",
+            f"sys.path.append({str(witness)!r})", "sys.path.insert(0, '.')",
+        )
+    )  # fmt: skip
     return (
         program, "--output-format=json2", "--init-hook", hook, f"--load-plugins={WITNESS}",
         "--enable=file-ignored,useless-suppression",

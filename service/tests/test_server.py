@@ -3,10 +3,12 @@
 import os
 import runpy
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,6 +52,59 @@ def test_a_body_in_chunks_is_measured_too(server: Server) -> None:
     assert small.status == 200
     assert large.status == 413
     assert large.json()["error"] == "true"
+
+
+@pytest.mark.parametrize("body", [b"zz\r\nab\r\n0\r\n\r\n", b"-1\r\nab\r\n", b"2\r\nabcdef\r\n0\r\n\r\n"])
+@pytest.mark.regression
+def test_chunks_that_are_none_are_the_client_s_fault(server: Server, body: bytes) -> None:
+    """gunicorn raises while the application reads them, which was answered with a 500."""
+    url = urlsplit(server.remote.base_url)
+    head = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
+        connection.sendall(head + body)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
+    assert "ERROR" not in server.text()
+
+
+@pytest.mark.regression
+def test_a_client_that_stalls_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """gunicorn would wait for it in a thread that serves nobody meanwhile; an end of reading frees the thread."""
+    for name, value in {"MODE_CONFIG": "Production", "KEY_PROD": secrets.token_urlsafe(24)}.items():
+        monkeypatch.setenv(name, value)
+    settings.current.cache_clear()
+    try:
+        worker_class = runpy.run_path(str(CONFIGURATION))["worker_class"]
+    finally:
+        settings.current.cache_clear()
+    monkeypatch.setattr(worker_class, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(worker_class.__base__, "__init__", lambda self: None)
+    monkeypatch.setattr(worker_class.__base__, "notify", lambda self: None)
+    monkeypatch.setattr(worker_class.__base__, "handle", lambda self, conn: conn.recv(10))
+    worker = worker_class()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"GET")
+        assert worker.handle(Connection(ours)) == b"GET"
+        thread = threading.Thread(target=worker.handle, args=(Connection(ours),))
+        thread.start()
+
+        def is_cut_off() -> bool:
+            worker.notify()
+            return not thread.is_alive()
+
+        assert not is_cut_off()
+        _until(is_cut_off)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A connection as gunicorn's worker has it."""
+
+    sock: socket.socket
+
+    def recv(self, size: int) -> bytes:
+        """From the client."""
+        return self.sock.recv(size)
 
 
 def test_the_largest_limits_lie_below_those_of_the_server(tmp_path: Path) -> None:
@@ -128,7 +183,7 @@ def test_the_configuration_is_what_a_hardened_container_needs(
     finally:
         settings.current.cache_clear()
     assert names["bind"] == ":5001"
-    assert names["worker_class"] == "gthread"
+    assert names["worker_class"].__base__.__name__ == "ThreadWorker"
     assert names["worker_tmp_dir"] == os.path.join("/", "dev", "shm")
     assert names["control_socket_disable"]
     assert names["forwarded_allow_ips"] == ""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.base_images import LockedBases
 from pipeline.core.containers import ContainerEngine, Ownership
@@ -14,9 +15,11 @@ from pipeline.engines.discovery import find_endpoint
 from pipeline.engines.docker_engine import DockerEngine
 from pipeline.execution.clock import SystemClock
 from pipeline.execution.environments import UvEnvironments
-from pipeline.settings import Audit, Build, Project, Settings, Smoke
+from pipeline.execution.wire import SocketWire
+from pipeline.settings import Audit, Build, Exclusion, Project, Settings, Smoke
 from pipeline.settings import Test as ProjectTests
 from pipeline.stages.context import Context
+from pipeline.stages.smoke_stories import STORIES
 from pipeline.testing import SilentProgress
 from tests.support import make_context, real_processes, write_files
 
@@ -31,23 +34,44 @@ APP = '''"""A service of one file."""
 import http.server
 import json
 import signal
-import sys
+import threading
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     """Answers in JSON."""
 
+    timeout = 10
+
     def do_GET(self):
         known = {"/": 200, "/readyz": 200}
         status = known.get(self.path, 404)
+        body = json.dumps({"status": status}).encode()
         self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(json.dumps({"status": status}).encode())
+        self.wfile.write(body)
 
 
-signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+class Server(http.server.ThreadingHTTPServer):
+    """Ends when all its answers have been given."""
+
+    daemon_threads = False
+    request_queue_size = 128
+
+    def handle_error(self, request, client_address):
+        print(json.dumps({"level": "INFO", "msg": "a client is gone"}), flush=True)
+
+
+def stop(number, frame):
+    # What has arrived is accepted yet.
+    threading.Timer(0.5, server.shutdown).start()
+
+
+server = Server(("", 5000), Handler)
+signal.signal(signal.SIGTERM, stop)
 print(json.dumps({"level": "INFO", "msg": "started"}), flush=True)
-http.server.ThreadingHTTPServer(("", 5000), Handler).serve_forever()
+server.serve_forever(0.1)
+server.server_close()
 '''
 DOCKERFILE = """ARG RUNTIME_IMAGE=python:3.13-slim
 FROM ${RUNTIME_IMAGE}
@@ -133,5 +157,12 @@ def real_context(
         ownership=OWNER,
         cache=CACHE,
         clock=SystemClock(),
+        wire=SocketWire(),
     )
     return replace(context, ports=ports, results=results or {})
+
+
+def only(*stories: str, **more: Any) -> Settings:
+    """The settings of the sample service, with these stories alone."""
+    others = tuple(Exclusion(path=story, reason="Another test has it.") for story in STORIES if story not in stories)
+    return replace(SETTINGS, smoke=replace(SETTINGS.smoke, exclude=others, **more))

@@ -16,6 +16,7 @@ from pipeline.attestation.checking import checked
 from pipeline.attestation.demands import usual
 from pipeline.attestation.keys import PublicKey, read_public_key
 from pipeline.attestation.reading import held
+from pipeline.attestation.trust import ByKey
 from pipeline.cli import run_command
 from pipeline.core.containers import ContainerEngine, Image, Layer, Manifest
 from pipeline.core.oci_manifest import digest_of, image_content
@@ -144,8 +145,14 @@ def is_whole(registry: RegistryClient, manifest: Manifest) -> bool:
 
 def is_signed(registry: RegistryClient, manifest: Manifest, key: PublicKey) -> bool:
     """Whether what lies in the registry about the image may be believed."""
-    found = checked(held(registry, manifest), key, usual(NEEDS), SystemClock().now())
+    found = checked(held(registry, manifest), ByKey(key), usual(NEEDS), SystemClock().now())
     return not {finding.answer for finding in found} & {Answer.CONTRADICTED, Answer.OUTDATED}
+
+
+def holds_signed(registry: RegistryClient, key: PublicKey, tag: str = TAGS[0]) -> bool:
+    """Whether what the tag names can be read, all of it, and may be believed."""
+    manifest = registry.manifest(tag)
+    return manifest is not None and is_whole(registry, manifest) and is_signed(registry, manifest, key)
 
 
 def key_file(folder: Path) -> tuple[Path, PublicKey]:

@@ -27,10 +27,12 @@ from pipeline.core.evidence import Evidence
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Metric, StageResult, Status
 from pipeline.engine_opening import open_engine
+from pipeline.errors import RegistryTrouble
 from pipeline.execution.clock import SystemClock
 from pipeline.execution.processes import Companion
 from pipeline.execution.redaction import SecretRedactor
-from pipeline.execution.rehearsal import find_program, free_port
+from pipeline.execution.registry_program import find_program
+from pipeline.execution.rehearsal import free_port
 from pipeline.execution.releases import ReleaseFile
 from pipeline.execution.traffic import HttpTraffic
 from pipeline.registry_opening import OpenedRegistries, open_registries
@@ -47,6 +49,7 @@ PATHS = ("GET /", "POST /work")
 APP = '''"""Answers after DELAY_MS, with a 500 to one request in FAIL_EACH, and is ready unless NOT_READY is set."""
 import os, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+TEXT = os.environ.get("ANSWER", "ok").encode() + b"\\n"
 DELAY, EACH = float(os.environ.get("DELAY_MS", "0")) / 1000, int(os.environ.get("FAIL_EACH", "0"))
 READY = 503 if os.environ.get("NOT_READY") else 200
 COUNT = [0]
@@ -60,9 +63,9 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(DELAY)
             status = 500 if EACH and COUNT[0] % EACH == 0 else 200
         self.send_response(status)
-        self.send_header("Content-Length", "3")
+        self.send_header("Content-Length", str(len(TEXT)))
         self.end_headers()
-        self.wfile.write(b"ok\\n")
+        self.wfile.write(TEXT)
     do_GET = do_POST = answer
 ThreadingHTTPServer(("", 8000), Handler).serve_forever()
 '''
@@ -123,6 +126,18 @@ def build_service(engine: ContainerEngine, folder: Path, tag: str, **environment
     return engine.build(request)[0]
 
 
+def engine_push(image: str, reference: str, credentials: Mapping[str, str] | None = None) -> str:
+    """Let the engine itself bring an image there, as anybody else may do it; the digest that the registry tells."""
+    name, _, tag = reference.rpartition(":")
+    with contextlib.closing(docker.from_env().api) as client:
+        client.tag(image, name, tag)
+        said = list(client.push(reference, stream=True, decode=True, auth_config=dict(credentials or {})))
+    faults = [str(message["error"]) for message in said if "error" in message]
+    if faults:
+        raise RegistryTrouble(faults[0])
+    return str(next(message["aux"]["Digest"] for message in said if "aux" in message))
+
+
 def result(name: str, snapshot: Snapshot, **metrics: Metric) -> StageResult:
     """A stage that passed for this snapshot."""
     return StageResult(
@@ -142,7 +157,11 @@ class Bench:
     engine: ContainerEngine
     folder: Path
     push: Push = field(default_factory=lambda: Push(repository="team/service", timeout_s=60))
-    canary: Canary = field(default_factory=lambda: Canary(paths=PATHS, requests=100, rate=200.0, tolerance=0.5))
+    canary: Canary = field(
+        default_factory=lambda: Canary(
+            paths=PATHS, requests=120, rate=150.0, tolerance=0.5, slowdown_tolerance=1.0, error_tolerance=0.05
+        )
+    )
     environ: Mapping[str, str] = field(default_factory=dict)
     runs: int = 0
     redact: SecretRedactor = field(default_factory=lambda: SecretRedactor({}))
@@ -202,6 +221,7 @@ class Bench:
             signing=self.signing,
             releases=self.releases,
             traffic=HttpTraffic(),
+            cache=self.own / "cache",
             ownership=Ownership(checkout="test-registry-kit", run=f"run-{self.runs}"),
         )
         stages = {name: result(name, snapshot, image_id=image) for name in ("build", "smoke", "canary")}

@@ -27,6 +27,8 @@ ABSENT = {
     *("curses", "_curses", "_curses_panel", "_dbm", "_gdbm", "readline", "sqlite3", "_sqlite3"),
     *("idlelib", "tkinter", "_tkinter", "turtle", "turtledemo", "ensurepip", "pydoc_data"),
     *("_pydatetime", "_pydecimal", "_pyio"),
+    *("_pyrepl", "bdb", "doctest", "pdb", "pickletools", "pydoc", "unittest", "venv"),
+    *("_codecs_cn", "_codecs_hk", "_codecs_iso2022", "_codecs_jp", "_codecs_kr", "_codecs_tw", "_multibytecodec"),
     *("_ios_support", "_overlapped", "_scproxy", "_winapi", "_wmi", "msvcrt", "nt", "winreg", "winsound"),
 }
 IMPORTS = """

@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 from pipeline.core.component import Component, ComponentKind
 from pipeline.engines.docker_engine import DockerEngine
+from pipeline.images.layers import read_tree
 from pipeline.reporters import sbom
 from pipeline.stages.build import BuildStage
 from tests.container.places import DOCKERFILE, ROOT, open_real_engine, real_context
@@ -26,6 +27,7 @@ from tests.samples import passed, report
 
 pytestmark = pytest.mark.container
 
+PACKAGES = (ComponentKind.DEBIAN, ComponentKind.PYTHON)
 RECIPE = """ARG RUNTIME_IMAGE
 ARG BUILDER_IMAGE
 FROM ${BUILDER_IMAGE} AS deps
@@ -79,7 +81,7 @@ def test_trivy_lists_the_same_packages(built: tuple[tuple[Component, ...], Path]
     )  # fmt: skip
     theirs = {(url.type, canonicalize_name(url.name), _with_epoch(url)) for url in found}
     ours = {(str(c.kind), canonicalize_name(c.name), c.version) for c in components}
-    assert theirs == {item for item in ours if item[0] != ComponentKind.SYSTEM}
+    assert theirs == {item for item in ours if item[0] in PACKAGES}
 
 
 def _with_epoch(url: PackageURL) -> str:
@@ -91,7 +93,7 @@ def _with_epoch(url: PackageURL) -> str:
 def test_every_package_of_a_locked_base_and_every_wheel_has_its_hash(
     built: tuple[tuple[Component, ...], Path],
 ) -> None:
-    packages = [component for component in built[0] if component.kind is not ComponentKind.SYSTEM]
+    packages = [component for component in built[0] if component.kind in PACKAGES]
     assert len(packages) > 20
     assert [component.name for component in packages if len(component.hashes) != 1] == []
     locks = [ROOT / "service/requirements.txt", ROOT / "pipeline/images/base.lock"]
@@ -103,6 +105,16 @@ def test_licences_are_known_where_the_image_tells_them(built: tuple[tuple[Compon
     known = {component.name: component.licences for component in built[0]}
     assert (known["zlib1g"], known["flask"]) == (("Zlib",), ("BSD-3-Clause",))
     assert "LGPL-2.1-or-later" in known["libc6"]
+
+
+def test_every_file_of_the_image_is_listed_once_with_its_digest(built: tuple[tuple[Component, ...], Path]) -> None:
+    components, archive = built
+    with archive.open("rb") as stream:
+        files = {f"{node.sha256}  {node.shown}" for node in read_tree(stream, lambda path: False).files}
+    told = [line for component in components for line in component.files]
+    assert len(told) == len(set(told)) and set(told) == files
+    owned = {component.name: len(component.files) for component in components}
+    assert owned["flask"] > 10 and owned["libc6"] > 5
 
 
 def test_the_document_is_valid(built: tuple[tuple[Component, ...], Path]) -> None:

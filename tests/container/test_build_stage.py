@@ -13,9 +13,13 @@ from pipeline.core.verdict import conclude
 from pipeline.engines.docker_engine import DockerEngine
 from pipeline.errors import FetchTrouble, TargetFault
 from pipeline.stages.build import BuildStage
+from pipeline.stages.image_judgement import GATE as FINDINGS
 from tests.container.places import DOCKERFILE, ROOT, open_real_engine, real_context
+from tests.support import KEY_ID
 
 pytestmark = pytest.mark.container
+
+GATE = f"{FINDINGS} of severity medium or worse"
 
 
 @pytest.fixture(name="engine", scope="module")
@@ -45,18 +49,37 @@ def test_a_sound_service_passes_and_twice_gives_the_same_image(engine: DockerEng
 def test_an_image_that_runs_as_root_fails(engine: DockerEngine, tmp_path: Path) -> None:
     context = real_context(tmp_path, engine, {"Dockerfile": DOCKERFILE.replace("USER 65532\n", "")})
     examination = BuildStage().run(context)
-    assert (conclude(examination)[0], missed(examination)) == (Status.FAIL, ["user of the image"])
+    assert (conclude(examination)[0], missed(examination)) == (Status.FAIL, [GATE])
+    assert found(examination) == [("CIS-DI-0001", "Dockerfile:2")]
 
 
 def test_an_image_with_tests_credentials_and_without_a_health_check_fails(engine: DockerEngine, tmp_path: Path) -> None:
     recipe = DOCKERFILE.replace('HEALTHCHECK CMD ["python3", "-c", "pass"]\n', "COPY service /all\n")
     context = real_context(tmp_path, engine, {"Dockerfile": recipe, ".dockerignore": "", "service/.env": "KEY=1\n"})
     examination = BuildStage().run(context)
-    assert missed(examination) == [
-        "health check",
-        "files and folders of the image that look like credentials or history",
-        "test files in the image",
-    ]
+    assert missed(examination) == [GATE]
+    assert {
+        ("CIS-DI-0006", "Dockerfile:2"),
+        ("CIS-DI-0010", "Dockerfile:5"),
+        ("IMG-TESTS", "Dockerfile:5"),
+    } <= set(found(examination))
+
+
+def test_a_credential_that_a_later_layer_deletes_and_a_set_user_id_file_are_found(
+    engine: DockerEngine, tmp_path: Path
+) -> None:
+    spoil = 'RUN ["python3", "-c", "import os; os.remove(\'/app/notes.txt\'); os.chmod(\'/app/app.py\', 0o4755)"]\n'
+    recipe = DOCKERFILE.replace("USER 65532\n", f"COPY service/notes.txt /app/notes.txt\n{spoil}USER 65532\n")
+    context = real_context(tmp_path, engine, {"Dockerfile": recipe, "service/notes.txt": f"key = {KEY_ID}\n"})
+    examination = BuildStage().run(context)
+    assert (conclude(examination)[0], missed(examination)) == (Status.FAIL, [GATE])
+    assert sorted(found(examination)) == [("CIS-DI-0008", "Dockerfile:5"), ("IMG-LAYER-SECRET", "Dockerfile:4")]
+    assert all("a later layer hides" in f.message for f in examination.findings if f.rule == "IMG-LAYER-SECRET")
+
+
+def found(examination: Examination) -> list[tuple[str, str]]:
+    """The rules that the image does not keep, and where."""
+    return [(finding.rule, finding.place) for finding in examination.findings]
 
 
 @pytest.mark.parametrize("recipe", ["FRM x\nARG RUNTIME_IMAGE\n", DOCKERFILE + 'RUN ["python3", "-c", "1/0"]\n'])

@@ -10,6 +10,7 @@ from pathlib import Path
 import docker
 import pytest
 
+from pipeline.core.canary_judge import SIDES
 from pipeline.core.containers import ContainerEngine
 from pipeline.core.stage import Examination, Status
 from pipeline.core.verdict import conclude
@@ -17,7 +18,7 @@ from pipeline.errors import CouldNotTell, TargetFault
 from pipeline.stages.canary import CanaryStage
 from pipeline.stages.context import Context
 from pipeline.stages.push import PushStage
-from tests.container.registry_kit import Bench, build_service, real_engine
+from tests.container.registry_kit import Bench, build_service, engine_push, real_engine
 
 pytestmark = pytest.mark.container
 
@@ -49,6 +50,13 @@ def canary(context: Context) -> tuple[Status, tuple[str, ...], Examination]:
     return *conclude(examination), examination
 
 
+def untimely(examination: Examination) -> list[str]:
+    """What could not be told of other things than times."""
+    checks = examination.details["canary"]["checks"]
+    timing = ("latency", "processor time")
+    return [c["metric"] for c in checks if c["outcome"] != "pass" and not any(word in c["metric"] for word in timing)]
+
+
 def test_a_first_release_is_judged_by_absolute_limits_and_says_so(
     engine: ContainerEngine, image: str, tmp_path: Path
 ) -> None:
@@ -58,7 +66,7 @@ def test_a_first_release_is_judged_by_absolute_limits_and_says_so(
     assert outcome is Status.PASS, reasons
     assert "no release yet" in reasons[0]
     assert examination.metrics["mode"] == "absolute limits"
-    assert examination.metrics["candidate_requests"] == len(examination.evidence.expected) == 100
+    assert examination.metrics["candidate_requests"] == len(examination.evidence.expected) == 120
     assert all(control.caught for control in examination.evidence.controls)
     assert not bench.opened or not (bench.own / "registry").exists()
 
@@ -68,15 +76,22 @@ def test_an_equal_candidate_passes_with_every_number_kept(
 ) -> None:
     context = released.context(image)
     outcome, reasons, examination = canary(context)
-    assert outcome is Status.PASS, reasons
-    assert "Both are the same image" in reasons[0]
+    # Other tests may keep the machine so busy that nothing can be told of times; an equal candidate never fails.
+    assert outcome is Status.PASS or (outcome is Status.INCONCLUSIVE and not untimely(examination)), reasons
+    assert any("Both are the same image" in reason for reason in reasons)
     assert examination.metrics["mode"] == "comparison"
     assert examination.metrics["release_requests"] == examination.metrics["candidate_requests"]
-    assert len(examination.evidence.controls) == 2
+    assert len(examination.evidence.controls) == 4
     samples = json.loads((context.raw / "samples.json").read_text())
     assert len([row for row in samples["rows"] if not row[1]]) == len(examination.evidence.expected)
     judged = json.loads((context.raw / "judge.json").read_text())
-    assert {check["metric"] for check in judged["checks"]} == {"errors", "latency"}
+    assert {check["metric"] for check in judged["checks"]} == {
+        "errors", "deviating answers", "latency", "p90 latency", "p99 latency", "latency variance",
+        "processor time a request", "memory",
+    }  # fmt: skip
+    used = json.loads((context.raw / "usage.json").read_text())
+    assert set(used) == set(SIDES)
+    assert all(one["cpu_s"] > 0 and one["memory_bytes"] > 1_000_000 for one in used.values())
     owner = context.ports.ownership
     assert not engine_client.containers.list(all=True, filters={"label": f"pipeline.owner={owner.checkout}"})
 
@@ -85,8 +100,10 @@ def test_a_slow_candidate_fails(released: Bench, engine: ContainerEngine) -> Non
     outcome, reasons, examination = canary(
         released.context(build_service(engine, released.folder, "slow", DELAY_MS="12"))
     )
-    assert outcome is Status.FAIL
-    assert any(reason.startswith("latency of GET /:") and "slower than the release" in reason for reason in reasons)
+    # Where other tests keep the machine too busy, no time is believed; green it never is.
+    assert outcome is Status.FAIL or (outcome is Status.INCONCLUSIVE and "too " in reasons[0]), reasons
+    if outcome is Status.FAIL:
+        assert any(reason.startswith("latency of GET /:") and "slower than the release" in reason for reason in reasons)
     assert not examination.evidence.missing
 
 
@@ -96,6 +113,13 @@ def test_a_candidate_that_fails_now_and_then_fails(released: Bench, engine: Cont
     assert outcome is Status.FAIL
     assert any(reason.startswith("errors of all endpoints") for reason in reasons)
     assert (context.raw / "candidate.log").exists()
+
+
+def test_a_candidate_that_answers_otherwise_fails(released: Bench, engine: ContainerEngine) -> None:
+    context = released.context(build_service(engine, released.folder, "wordy", DELAY_MS="5", ANSWER="changed"))
+    outcome, reasons, _ = canary(context)
+    assert outcome is Status.FAIL
+    assert any(reason.startswith("deviating answers of GET /:") and "body was" in reason for reason in reasons)
 
 
 def test_a_candidate_that_never_gets_ready_is_at_fault_and_a_release_that_does_not_is_not(
@@ -108,8 +132,7 @@ def test_a_candidate_that_never_gets_ready_is_at_fault_and_a_release_that_does_n
         canary(replace(context, settings=impatient))
     other = Bench(engine=engine, folder=tmp_path)
     registry = other.registries().open()
-    engine.tag(broken, f"{registry.reference}:staging")
-    digest = engine.push(f"{registry.reference}:staging", {})
+    digest = engine_push(broken, f"{registry.reference}:staging")
     other.releases.record("rehearsal/team/service", digest)
     context = other.context(image)
     with pytest.raises(CouldNotTell, match="current release does not start"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,8 @@ from tests.container.push_bench import (
     REPOSITORY,
     TAGS,
     ArchiveEngine,
-    archive_engine,
     client,
-    is_signed,
-    is_whole,
-    key_file,
-    noise,
+    holds_signed,
     policy,
     signing_bench,
     verify,
@@ -33,17 +28,6 @@ from tests.support import PASSWORD as SECRET
 from tests.token_service import token_service
 
 pytestmark = pytest.mark.container
-
-
-@pytest.fixture(name="engine", scope="module")
-def engine_fixture() -> Iterator[ArchiveEngine]:
-    with archive_engine(b"base" * 1000, noise(1000)) as engine:
-        yield engine
-
-
-@pytest.fixture(name="key", scope="module")
-def key_fixture(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PublicKey]:
-    return key_file(tmp_path_factory.mktemp("key"))
 
 
 def guarded(folder: Path, configuration: dict[str, Any], *, tls: bool) -> None:
@@ -68,12 +52,12 @@ def private_authority(folder: Path) -> None:
 
 
 def test_a_registry_with_tls_of_a_private_authority_and_a_password(
-    engine: ArchiveEngine, key: tuple[Path, PublicKey], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archived: ArchiveEngine, key: tuple[Path, PublicKey], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     private_authority(tmp_path)
     ca = str(tmp_path / "ca.pem")
     with registry_with(tmp_path, lambda settings: guarded(tmp_path, settings, tls=True), scheme="https") as host:
-        one = signing_bench(engine, tmp_path / "push", host, key, ca_file=ca)
+        one = signing_bench(archived, tmp_path / "push", host, key, ca_file=ca)
         assert "no credentials were found" in one.run().said
         one.environ = {USERNAME: "somebody", PASSWORD: SECRET}
         pushed = one.run()
@@ -81,8 +65,7 @@ def test_a_registry_with_tls_of_a_private_authority_and_a_password(
         assert SECRET not in f"{pushed}"
         login = Credentials(username="somebody", password=SECRET)
         direct = client(host, REPOSITORY, credentials=login, ca_file=ca)
-        manifest = direct.manifest(TAGS[0])
-        assert manifest is not None and is_whole(direct, manifest) and is_signed(direct, manifest, key[1])
+        assert holds_signed(direct, key[1])
         docker = tmp_path / "docker"
         docker.mkdir()
         entry = base64.b64encode(f"somebody:{SECRET}".encode()).decode()
@@ -94,14 +77,14 @@ def test_a_registry_with_tls_of_a_private_authority_and_a_password(
 
 @pytest.mark.parametrize("lasts_s", [60, 0])
 def test_a_registry_with_a_token_service(
-    engine: ArchiveEngine, key: tuple[Path, PublicKey], tmp_path: Path, lasts_s: int
+    archived: ArchiveEngine, key: tuple[Path, PublicKey], tmp_path: Path, lasts_s: int
 ) -> None:
     """With tokens that are good for long, and with such that have run out by the next request or the one after it."""
     with (
         token_service(tmp_path, "somebody", SECRET, lasts_s=lasts_s) as service,
         registry_with(tmp_path, service.protect) as host,
     ):
-        one = signing_bench(engine, tmp_path / "push", host, key)
+        one = signing_bench(archived, tmp_path / "push", host, key)
         one.environ = {USERNAME: "somebody", PASSWORD: SECRET[::-1]}
         assert "refuses the login of 'somebody'" in one.run().said
         one.environ = {USERNAME: "somebody", PASSWORD: SECRET}
@@ -110,5 +93,4 @@ def test_a_registry_with_a_token_service(
         assert service.issued
         login = Credentials(username="somebody", password=SECRET)
         direct = client(host, REPOSITORY, credentials=login)
-        manifest = direct.manifest(TAGS[0])
-        assert manifest is not None and is_whole(direct, manifest) and is_signed(direct, manifest, key[1])
+        assert holds_signed(direct, key[1])

@@ -25,7 +25,6 @@ from tests.container.push_bench import (
     client,
     is_signed,
     is_whole,
-    key_file,
     noise,
 )
 from tests.container.registry_kit import registry_with
@@ -60,11 +59,6 @@ def upstream_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def engine_fixture() -> Iterator[ArchiveEngine]:
     with archive_engine(b"base" * 1000, noise(100 * 1024)) as engine:
         yield engine
-
-
-@pytest.fixture(name="key", scope="module")
-def key_fixture(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PublicKey]:
-    return key_file(tmp_path_factory.mktemp("key"))
 
 
 @pytest.fixture(name="impatient", autouse=True)

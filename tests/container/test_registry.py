@@ -24,7 +24,15 @@ from pipeline.execution.clock import SystemClock
 from pipeline.execution.processes import process_started
 from pipeline.execution.rehearsal import RehearsalRegistry
 from pipeline.testing import SilentProgress
-from tests.container.registry_kit import ROOT, QuickClock, bcrypt, build_service, real_engine, registry_with
+from tests.container.registry_kit import (
+    ROOT,
+    QuickClock,
+    bcrypt,
+    build_service,
+    engine_push,
+    real_engine,
+    registry_with,
+)
 from tests.fault_proxy import Fault, corrupt, cut, fault_proxy, header, status
 
 pytestmark = pytest.mark.container
@@ -58,15 +66,12 @@ def image_fixture(engine: ContainerEngine, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(name="held", scope="module")
-def held_fixture(
-    engine: ContainerEngine, image: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, Manifest]]:
+def held_fixture(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Manifest]]:
     """A registry that holds the image: its address, and the image's manifest."""
     with rehearsal(tmp_path_factory.mktemp("rehearsal")) as registry:
         host = registry.start()
         one = client(host)
-        engine.tag(image, f"{one.reference}:staging")
-        manifest = one.manifest(engine.push(f"{one.reference}:staging", {}))
+        manifest = one.manifest(engine_push(image, f"{one.reference}:staging"))
         one.close()
         assert manifest is not None
         yield host, manifest
@@ -106,7 +111,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 
 def test_a_missing_program_is_told_with_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.execution.rehearsal.PROGRAM", "no-such-registry")
+    monkeypatch.setattr("pipeline.execution.registry_program.PROGRAM", "no-such-registry")
     with pytest.raises(RegistryTrouble, match="apt-get install -y docker-registry"):
         rehearsal(tmp_path).start()
 
@@ -177,10 +182,9 @@ def test_a_registry_with_a_password(engine: ContainerEngine, image: str, tmp_pat
                 client(host, credentials).manifest("1.0")
             assert "a-wrong-password" not in str(caught.value)
         one = client(host, LOGIN)
-        engine.tag(image, f"{one.reference}:staging")
         with pytest.raises(RegistryTrouble):
-            engine.push(f"{one.reference}:staging", wrong.for_engine)
-        manifest = one.manifest(engine.push(f"{one.reference}:staging", one.credentials))
+            engine_push(image, f"{one.reference}:staging", wrong.for_engine)
+        manifest = one.manifest(engine_push(image, f"{one.reference}:staging", one.credentials))
         assert manifest is not None
         assert one.verify_blobs(manifest)
         assert engine.pull(f"{one.reference}@{manifest.digest}", one.credentials) == image

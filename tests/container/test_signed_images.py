@@ -39,25 +39,14 @@ from tests.debian_programs import debian_program
 pytestmark = pytest.mark.container
 
 
-@pytest.fixture(name="engine", scope="module")
-def engine_fixture() -> Iterator[ArchiveEngine]:
-    with archive_engine(b"base" * 1000, noise(1000)) as engine:
-        yield engine
-
-
-@pytest.fixture(name="key", scope="module")
-def key_fixture(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PublicKey]:
-    return key_file(tmp_path_factory.mktemp("key"))
-
-
 @pytest.fixture(name="host", scope="module")
 def host_fixture(
-    engine: ArchiveEngine, key: tuple[Path, PublicKey], tmp_path_factory: pytest.TempPathFactory
+    archived: ArchiveEngine, key: tuple[Path, PublicKey], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """A registry with a signed image in it."""
     folder = tmp_path_factory.mktemp("registry")
     with registry_with(folder, lambda configuration: None) as host:
-        pushed = signing_bench(engine, tmp_path_factory.mktemp("push"), host, key).run()
+        pushed = signing_bench(archived, tmp_path_factory.mktemp("push"), host, key).run()
         assert pushed.status is Status.PASS, pushed.said
         yield host
 
@@ -222,14 +211,14 @@ def test_a_signature_that_is_moved_to_another_image_counts_for_nothing(
 
 
 def test_two_commits_that_are_pushed_at_once_both_end_right(
-    engine: ArchiveEngine, key: tuple[Path, PublicKey], tmp_path: Path
+    archived: ArchiveEngine, key: tuple[Path, PublicKey], tmp_path: Path
 ) -> None:
     with archive_engine(b"base" * 1000, noise(2000, seed=2)) as other, registry_with(tmp_path, lambda _: None) as host:
         benches = [
-            signing_bench(one, tmp_path / f"push-{number}", host, key) for number, one in enumerate((engine, other))
+            signing_bench(one, tmp_path / f"push-{number}", host, key) for number, one in enumerate((archived, other))
         ]
         # The second pair is of one image: everything that is attached to it is written by both.
-        benches += [signing_bench(engine, tmp_path / f"push-{number}", host, key) for number in (2, 3)]
+        benches += [signing_bench(archived, tmp_path / f"push-{number}", host, key) for number in (2, 3)]
         outcomes: dict[int, str] = {}
 
         def run(number: int) -> None:

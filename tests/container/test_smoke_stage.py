@@ -12,10 +12,11 @@ import pytest
 from pipeline.core.stage import Examination, Status, not_run
 from pipeline.core.verdict import conclude
 from pipeline.engines.docker_engine import DockerEngine
+from pipeline.settings import Settings
 from pipeline.stages.build import BuildStage
 from pipeline.stages.context import Context
 from pipeline.stages.smoke import SmokeStage
-from tests.container.places import APP, DOCKERFILE, LIVE, OWNER, open_real_engine, real_context
+from tests.container.places import APP, DOCKERFILE, LIVE, OWNER, SETTINGS, only, open_real_engine, real_context
 
 pytestmark = pytest.mark.container
 
@@ -29,11 +30,14 @@ def _engine() -> Iterator[DockerEngine]:
     assert not left, "the stage has left containers behind"
 
 
-def smoke_of(folder: Path, engine: DockerEngine, changes: dict[str, str] | None = None) -> tuple[Context, Examination]:
-    """Build the sample with some files changed, whatever that says, and smoke it."""
+def smoke_of(
+    folder: Path, engine: DockerEngine, changes: dict[str, str] | None = None, settings: Settings | None = None
+) -> tuple[Context, Examination]:
+    """Build the sample with some files changed, whatever that says, and smoke it, without its stories unless told."""
     built = BuildStage().run(real_context(folder / "build", engine, changes))
     result = replace(not_run("build", "A sample."), metrics=built.metrics)
     context = real_context(folder / "smoke", engine, changes, {"build": result})
+    context = replace(context, settings=settings or only())
     return context, SmokeStage().run(context)
 
 
@@ -43,7 +47,7 @@ def missed(examination: Examination) -> list[str]:
 
 
 def test_a_sound_service_passes(engine: DockerEngine, tmp_path: Path) -> None:
-    context, examination = smoke_of(tmp_path, engine)
+    context, examination = smoke_of(tmp_path, engine, settings=SETTINGS)
     assert conclude(examination)[0] is Status.PASS, conclude(examination)[1]
     assert examination.metrics["tests"] == 1
     answer = json.loads((context.raw / "container.json").read_text(encoding="utf-8"))
@@ -79,7 +83,7 @@ def test_one_that_is_never_ready_fails(engine: DockerEngine, tmp_path: Path) -> 
 
 
 def test_one_that_ignores_sigterm_fails(engine: DockerEngine, tmp_path: Path) -> None:
-    deaf = APP.replace("lambda number, frame: sys.exit(0)", "signal.SIG_IGN")
+    deaf = APP.replace("signal.SIGTERM, stop", "signal.SIGTERM, signal.SIG_IGN")
     _, examination = smoke_of(tmp_path, engine, {"service/app.py": deaf})
     assert missed(examination) == ["end after SIGTERM"]
 
@@ -87,7 +91,7 @@ def test_one_that_ignores_sigterm_fails(engine: DockerEngine, tmp_path: Path) ->
 def test_an_error_in_the_log_fails(engine: DockerEngine, tmp_path: Path) -> None:
     noisy = APP.replace('"level": "INFO"', '"level": "ERROR"')
     _, examination = smoke_of(tmp_path, engine, {"service/app.py": noisy})
-    assert missed(examination) == ["failing tests and log lines of severity medium or worse"]
+    assert missed(examination) == ["failing tests, operations and log lines of severity medium or worse"]
 
 
 def test_a_suite_that_does_not_ask_the_service_proves_nothing(engine: DockerEngine, tmp_path: Path) -> None:

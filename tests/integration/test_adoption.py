@@ -33,7 +33,10 @@ STAGES = [*STAGE_NAMES[:-1], EXTRA, STAGE_NAMES[-1]]
 DATA = {
     "pipeline/images/base.lock",
     "pipeline/tools/secret_scanner_driver.py",
-    *(f"pipeline/locks/{name}.txt" for name in ("audit", "lint", "runtime", "scan", "secrets", "test", "wheels")),
+    *(
+        f"pipeline/locks/{name}.txt"
+        for name in ("audit", "keyless", "lint", "runtime", "scan", "secrets", "smoke", "test", "wheels")
+    ),
 }
 REPORT_KEYS = {
     *(

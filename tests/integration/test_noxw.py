@@ -146,6 +146,16 @@ def test_a_new_lock_makes_it_anew_and_nothing_of_the_old_stays(copy: _Copy) -> N
     assert not (copy.venv / "stray").exists()
 
 
+def test_the_extra_s_own_lock_is_installed_where_keyless_signatures_are_asked_for(copy: _Copy) -> None:
+    wheel = make_wheel(copy.root.parent / "wheels", "sample", "3.0")
+    (copy.root / "pipeline" / "locks" / "keyless.txt").write_text(lock_line(wheel), encoding="utf-8")
+    _green(copy, copy.run("lint", PIPELINE_PUSH_KEYLESS="true"), "3.0")
+    (copy.root / "pyproject.toml").write_text("[tool.pipeline.push]\nkeyless = true\n", encoding="utf-8")
+    assert copy.run("lint")[2] == "", "it is there already"
+    (copy.root / "pyproject.toml").write_text("[tool", encoding="utf-8")
+    _green(copy, copy.run("lint"))
+
+
 @pytest.mark.full
 def test_a_checkout_that_was_moved_makes_its_own(copy: _Copy) -> None:
     _green(copy, copy.run("lint"))

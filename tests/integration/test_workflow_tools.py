@@ -165,11 +165,13 @@ def test_a_failing_stage_stops_no_other_and_its_reports_are_published(tmp_path: 
     failed = {name for name, result in ran.steps.items() if result == "failure"}
     assert failed == {
         *("pipeline: lint", "pipeline: build"),
+        # GitHub refuses the file of a tool that could not tell, and its alerts stay as they were.
+        "code-scanning: Alerts of image-check",
         *("verdict: Demand that every job has succeeded", "verdict: Demand that the verdict is pass"),
     }, ran.log
     assert ran.report["verdict"] == "fail"
     assert ran.steps["pipeline: Show the summary"] == ran.steps["pipeline: Keep the reports"] == "success"
-    assert ran.jobs == outcomes(pipeline="failure", verdict="failure")
+    assert ran.jobs == {**outcomes(pipeline="failure", verdict="failure"), "code-scanning": "failure"}
     assert ran.exit_code == 1
 
 

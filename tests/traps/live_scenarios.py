@@ -6,9 +6,12 @@ import contextlib
 import itertools
 import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.core.canary_judge import CANDIDATE, RELEASE, TWIN
+from pipeline.core.canary_resources import Used
 from pipeline.core.stage import Status, not_run
 from pipeline.core.verdict import conclude
 from pipeline.engine_opening import open_engine
@@ -17,7 +20,7 @@ from pipeline.execution.clock import SystemClock
 from pipeline.execution.traffic import HttpTraffic
 from pipeline.settings import Engine
 from pipeline.settings_loading import load
-from pipeline.stages.canary import CANDIDATE, RELEASE, assess, comparison, settled
+from pipeline.stages.canary_comparison import assess, comparison, settled
 from pipeline.stages.canary_measurement import measure
 from pipeline.testing import SilentProgress
 from pipeline.troubles import ended_by
@@ -35,24 +38,36 @@ _EACH = 8
 
 
 def beside(workshop: Workshop, trap: Trap, folder: Path) -> Said:
-    """The canary's own requests to a release without errors and a candidate with some, and its own judgement.
+    """The canary's own requests to a release without errors and a candidate with some, and its own judgement."""
+    count = itertools.count(1)
+    return _beside(workshop, trap, folder, Reply(), lambda asked: Reply(status=200 if next(count) % _EACH else 500))
 
-    Two servers on loopback stand in for the containers: to the measurement an address is an address.
-    """
+
+def beside_dead(workshop: Workshop, trap: Trap, folder: Path) -> Said:
+    """The same with nothing but errors from both."""
+    return _beside(workshop, trap, folder, Reply(status=500), lambda asked: Reply(status=500))
+
+
+def beside_otherwise(workshop: Workshop, trap: Trap, folder: Path) -> Said:
+    """The same with a candidate that says something else, with the status of success."""
+    return _beside(workshop, trap, folder, Reply(body=b"ok"), lambda asked: Reply(body=b"out of order"))
+
+
+def _beside(workshop: Workshop, trap: Trap, folder: Path, release: Reply, candidate: Callable[[Asked], Reply]) -> Said:
+    """Servers on loopback stand in for the containers: to the measurement an address is an address."""
     settings = load(workshop.project, {**os.environ, **trap.environ})
     rules = comparison(settings)
     context = make_context(folder / "run", workshop.project, settings)
     context = replace(context, ports=replace(context.ports, traffic=HttpTraffic(), clock=SystemClock()))
-    count = itertools.count(1)
-
-    def failing(asked: Asked) -> Reply:
-        del asked
-        return Reply(status=200 if next(count) % _EACH else 500)
-
-    with scripted_http(lambda asked: Reply()) as old, scripted_http(failing) as new:
-        targets = {CANDIDATE: f"http://{new.host}", RELEASE: f"http://{old.host}"}
-        measurement = measure(context, targets, lambda samples: settled(samples, rules))
-    status, reasons = conclude(assess(measurement, rules)[0])
+    with (
+        scripted_http(lambda asked: release) as old,
+        scripted_http(lambda asked: release) as twin,
+        scripted_http(candidate) as new,
+    ):
+        targets = {CANDIDATE: f"http://{new.host}", RELEASE: f"http://{old.host}", TWIN: f"http://{twin.host}"}
+        measurement = measure(context, targets, lambda done: settled(done, rules))
+    used = dict.fromkeys(targets, Used(requests=1, cpu_s=1.0, memory_bytes=1))
+    status, reasons = conclude(assess(measurement, rules, used, settings.canary.resource_tolerance)[0])
     return str(status), " ".join(reasons)
 
 

@@ -17,7 +17,15 @@ from pipeline.errors import ConfigurationError
 from tests.projects import git
 from tests.scripted_http import Reply, scripted_http
 from tests.traps.collection import REFUSED, Project, Trap
-from tests.traps.live_scenarios import Said, beside, image_gone, pulled, tool_changed
+from tests.traps.live_scenarios import (
+    Said,
+    beside,
+    beside_dead,
+    beside_otherwise,
+    image_gone,
+    pulled,
+    tool_changed,
+)
 from tests.traps.workshop import Workshop
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -220,6 +228,8 @@ SCENARIOS: dict[str, Callable[[Workshop, Trap, Path], Said]] = {
     "verdict-of-before": verdict_of_before,
     "live": live,
     "beside": beside,
+    "beside-dead": beside_dead,
+    "beside-otherwise": beside_otherwise,
     "tool-changed": tool_changed,
     "image-gone": image_gone,
     "pulled": pulled,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.execution import engine_installation, rehearsal
+from pipeline.execution import engine_installation, registry_program
 from pipeline.execution.redaction import SecretRedactor
 from pipeline.opened import Opened
 from pipeline.settings import Settings
@@ -40,7 +40,7 @@ def test_the_registry_is_installed_only_where_it_may_be(
     machine = SimpleNamespace(user=user, is_debian=debian, find=lambda name: f"/bin/{name}" if installed else None)
     monkeypatch.setattr(engine_installation, "Machine", lambda **_: machine)
     monkeypatch.setattr(engine_installation, "install_packages", lambda _, packages: asked.append(packages))
-    monkeypatch.setattr(rehearsal, "find_program", lambda: "/bin/docker-registry")
+    monkeypatch.setattr(registry_program, "find_program", lambda: "/bin/docker-registry")
     settings = Settings()
     settings = replace(settings, engine=replace(settings.engine, provision=provision))
     opened = Opened(

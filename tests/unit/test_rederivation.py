@@ -14,6 +14,7 @@ from pipeline.core.stage import StageResult, Status
 from pipeline.errors import ToolTrouble
 from pipeline.rederivation import DERIVATIONS, Kept
 from pipeline.settings import Canary, Settings
+from pipeline.stages.canary_measurement import COLUMNS
 from pipeline.stages.registry import pipeline_stages
 from tests.finished_containers import hardened
 from tests.samples import RECORD
@@ -57,7 +58,7 @@ def test_a_comparison_of_another_policy_is_none() -> None:
 
 
 def test_the_measurement_of_a_live_deployment_is_judged_by_limits() -> None:
-    raw = {"samples.json": {"columns": ["request", "warm_up", "at_s", "latency_ms", "status", "error"], "rows": []}}
+    raw = {"samples.json": {"columns": COLUMNS, "rows": []}, "answers.json": {}, "earlier-runs.json": []}
     derived = DERIVATIONS["canary"](kept("canary", raw, mode="live", rounds=1))
     assert len(derived.examination.evidence.expected) == 60
     assert "Which deployment answered" in derived.taken[0]

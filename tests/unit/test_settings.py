@@ -10,6 +10,7 @@ from typing import Any, get_origin, get_type_hints
 
 import pytest
 
+from pipeline.core.expectations import Expectations
 from pipeline.core.finding import Confidence, Severity
 from pipeline.settings import POLICY_FREE, SECTIONS, STAGE_NAMES, Exclusion, Settings
 from pipeline.settings_loading import dotted, effective, load, policy, policy_digest
@@ -39,7 +40,7 @@ def _sample(item: Field[Any], hint: Any) -> tuple[str, Any]:
         return (word := next(w for w in limits.one_of if w != item.default)), word
     if hint in (int, int | None, float, float | None):
         kind = int if hint in (int, int | None) else float
-        value = kind(limits.low + (1 if kind is int else 0.5))
+        value = kind(limits.low + (1 if kind is int else 0.3))
         return str(value), value
     if limits.pattern:
         other = limits.like if limits.like != item.default else "3.12"
@@ -54,6 +55,7 @@ def _sample(item: Field[Any], hint: Any) -> tuple[str, Any]:
             '[{path = "./a/", reason = "made by a tool"}]',
             (Exclusion(path="a", reason="made by a tool"),),
         ),
+        Expectations: ('{user = "1"}', Expectations(user="1", told={"user": "1"})),
     }
     return samples.get(hint, ("A=1, B=x=y", {"A": "1", "B": "x=y"}))
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pipeline.attestation.keys import ephemeral_key
 from pipeline.attestation.predicates import LOCAL_BUILDER
 from pipeline.attestation.signing import Signing
+from pipeline.attestation.trust import ByKey
 from pipeline.errors import ConfigurationError
 from pipeline.execution.redaction import SecretRedactor
 from pipeline.settings_loading import SIGNING_KEY, load
 from pipeline.settings_push import Push
-from pipeline.signing_opening import NO_KEY, TURNED_OFF, UNLOCKS, believed_key, builder_of, open_signing
+from pipeline.signing_opening import NO_IDENTITY, NO_KEY, TURNED_OFF, UNLOCKS, Named, believed, builder_of, open_signing
+from tests.sigstore_stand_in import StandIn, sigstore_stand_in
 from tests.support import PASSWORD, write_files
 
 REAL = "registry.example"
@@ -44,7 +48,7 @@ def test_a_rehearsal_has_a_key_of_its_own_each_time_whatever_else_there_is(pem: 
     first, second = opened(Push(), environ), opened(Push(sign="required"))
     assert first.ephemeral and second.ephemeral
     assert first.signer and second.signer and first.signer.public_key != second.signer.public_key
-    assert first.signer.public_key != believed_key(Push(), environ, SecretRedactor({}))
+    assert ByKey(first.signer.public_key) != believed(Push(), environ, SecretRedactor({}))
 
 
 def test_the_key_comes_from_the_file_or_the_environment_and_is_never_shown(pem: str, tmp_path: Path) -> None:
@@ -58,7 +62,7 @@ def test_the_key_comes_from_the_file_or_the_environment_and_is_never_shown(pem: 
         redact = SecretRedactor({})
         signing = opened(push, environ, redact)
         assert signing.signer is not None and not signing.ephemeral
-        ids |= {signing.signer.public_key.id, believed_key(push, environ, redact).id}
+        ids |= {signing.signer.public_key.id, believed(push, environ, redact).label}
         line = pem.splitlines()[1]
         assert line not in redact(f"a log with {line} and {PASSWORD}") and PASSWORD not in redact(PASSWORD)
     assert len(ids) == 1
@@ -83,15 +87,15 @@ def test_the_key_that_counts_is_the_one_that_was_named_last(pem: str, tmp_path: 
     public = subprocess.run(("openssl", "pkey", "-pubout"), input=other, check=True, capture_output=True).stdout
     path = str(write_files(tmp_path, {"key.pub": public}) / "key.pub")
     environ, redact = {SIGNING_KEY: pem, UNLOCKS: PASSWORD}, SecretRedactor({})
-    own = believed_key(Push(), environ, redact)
-    assert believed_key(Push(public_key=path), environ, redact) != own
-    assert believed_key(Push(), environ, redact, path) == believed_key(Push(public_key=path), {}, redact)
+    own = believed(Push(), environ, redact)
+    assert believed(Push(public_key=path), environ, redact) != own
+    assert believed(Push(), environ, redact, Named(key=path)) == believed(Push(public_key=path), {}, redact)
     with pytest.raises(ConfigurationError, match="Nobody has said whose signature counts"):
-        believed_key(Push(), {}, redact)
+        believed(Push(), {}, redact)
     with pytest.raises(ConfigurationError, match="--key names '/no/such/file'"):
-        believed_key(Push(), {}, redact, "/no/such/file")
+        believed(Push(), {}, redact, Named(key="/no/such/file"))
     with pytest.raises(ConfigurationError, match=r"push\.public_key names '/no/such/file'"):
-        believed_key(Push(public_key="/no/such/file"), {}, redact)
+        believed(Push(public_key="/no/such/file"), {}, redact)
 
 
 GITHUB = {
@@ -149,3 +153,42 @@ def test_credentials_in_the_environment_are_no_unknown_settings(tmp_path: Path) 
     assert "push.signing_key" not in load(tmp_path, {}).sources
     with pytest.raises(ConfigurationError, match="push has no key 'passwort'"):
         load(tmp_path, {"PIPELINE_PUSH_PASSWORT": PASSWORD})
+
+
+def test_the_identity_of_a_job_signs_where_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with sigstore_stand_in() as services:
+        config, _ = services.files(tmp_path)
+        push = Push(registry=REAL, keyless=True, trust_config=config)
+        for name in ("GITHUB_ACTIONS", "GITLAB_CI", "CIRCLECI", "BUILDKITE"):
+            monkeypatch.delenv(name, raising=False)
+        assert opened(push).why_not == NO_IDENTITY
+        with pytest.raises(ConfigurationError, match=r"this is no CI job that has an identity.*Push from CI"):
+            opened(replace(push, sign="required"))
+        services.ambient(monkeypatch)
+        signing = opened(push)
+        assert signing.keyless is not None and signing.signer is None and not signing.why_not
+        # A rehearsal's signature vouches for nobody, and no log needs to know of it.
+        assert opened(replace(push, registry="")).ephemeral and not services.logged
+        with pytest.raises(ConfigurationError, match=r"push\.trust_config names '/no/such/file'"):
+            opened(replace(push, trust_config="/no/such/file"))
+
+
+def test_an_identity_is_believed_by_the_options_before_the_settings(tmp_path: Path) -> None:
+    config, root = StandIn(url="http://127.0.0.1:1").files(tmp_path)
+    redact, settings = SecretRedactor({}), Push(identity="a", issuer="https://issuer.example", trusted_root=root)
+    assert believed(settings, {}, redact).title == "the identity a of https://issuer.example"
+    named = Named(identity="b", issuer="https://other.example", trusted_root=root)
+    assert believed(settings, {}, redact, named).title == "the identity b of https://other.example"
+    key = write_files(tmp_path, {"key.pub": ephemeral_key().public_key.pem}) / "key.pub"
+    assert believed(settings, {}, redact, Named(key=str(key))).short == "this key"
+    assert believed(settings, {}, redact).label != believed(settings, {}, redact, named).label
+    for push, given, sentence in (
+        (replace(settings, public_key=str(key)), Named(), "either is believed, not both"),
+        (settings, Named(key=str(key), issuer="https://x"), "Either a key is believed or an identity"),
+        (Push(identity="a"), Named(), "only together with who vouches for it"),
+        (Push(), Named(trusted_root=root), "are about an identity"),
+        (settings, Named(identity="b", trusted_root=config), "is no root of trust in sigstore's form"),
+        (settings, Named(identity="b", trusted_root="/no/such/file"), "--trusted-root names '/no/such/file'"),
+    ):
+        with pytest.raises(ConfigurationError, match=sentence):
+            believed(push, {}, redact, given)

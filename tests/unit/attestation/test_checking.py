@@ -16,6 +16,7 @@ from pipeline.attestation.checking import checked
 from pipeline.attestation.demands import ALWAYS, Demands
 from pipeline.attestation.reading import held
 from pipeline.attestation.statement import PROVENANCE
+from pipeline.attestation.trust import ByKey
 from pipeline.core.containers import Manifest
 from pipeline.core.oci_manifest import digest_of
 from pipeline.core.verification import Answer
@@ -28,7 +29,7 @@ DEMANDS = Demands(stages=STAGES, builder=BUILDER.id, source=BUILDER.source, max_
 
 def found(registry: MemoryRegistry, demands: Demands = DEMANDS, image: Manifest = IMAGE) -> dict[Answer, str]:
     """What is said, by its answer."""
-    every = checked(held(registry, image), key().public_key, demands, NOW)
+    every = checked(held(registry, image), ByKey(key().public_key), demands, NOW)
     assert all(item.text.endswith(".") for item in every)
     return {answer: " ".join(item.text for item in every if item.answer is answer) for answer in Answer}
 

@@ -25,7 +25,7 @@ def read(details: dict[str, Any]) -> CanaryDetails:
 
 def test_both_sides_share_the_bins_and_every_check_keeps_its_numbers() -> None:
     seen = sides()
-    checks = compare(seen["release"], seen["candidate"], Comparison(tolerance=0.2, max_error_rate=0.0))
+    checks = compare(seen["release"], seen["candidate"], Comparison())
     details = read(details_of(seen, checks))
     first, second = details.endpoints
     assert (first.endpoint, second.endpoint) == ("GET /", "POST /echo/hello?lang=en")

@@ -46,6 +46,12 @@ def effect(name: str, before: Any, after: Any) -> Effect:
         ("test.coverage_tolerance", 0.0, 5.0),
         ("waiver_max_days", 30, 180),
         ("smoke.memory_mb", 128, 1024),
+        ("smoke.dose", "full", "standard"),
+        ("smoke.openapi", "service/openapi.json", ""),
+        ("smoke.fuzz_s", 60, 5),
+        ("smoke.load_connections", 32, 2),
+        ("smoke.max_growth_mb", 2.0, 200.0),
+        ("smoke.stalled_s", 30.0, 300.0),
         ("scan.fail_on", "medium", "high"),
         ("audit.fail_on", "low", "critical"),
         ("scan.confidence", "low", "high"),
@@ -179,3 +185,26 @@ def test_the_digest_is_of_everything_but_the_revision() -> None:
     assert base.digest == Policy(values={"a": 1, "against": "y"}, files={"noxfile.py": "x"}).digest
     assert base.digest != Policy(values={"a": 2}, files={"noxfile.py": "x"}).digest
     assert base.digest != Policy(values={"a": 1}, files={"noxfile.py": "y"}).digest
+
+
+def test_each_expectation_that_goes_loosens_and_each_that_comes_tightens() -> None:
+    before = {"user": "1", "cmd": ["a", "b"], "ports": ["1", "2"], "files": [{"path": "/a"}], "labels": {"x": "1"}}
+    after = {"user": "2", "cmd": ["a", "b"], "ports": ["2"], "files": [{"path": "/a"}, {"path": "/b"}]}
+    assert effects("build.expect", before, after) == [
+        (Effect.LOOSENS, 'build.expect no longer expects labels.x: "1".'),
+        (Effect.LOOSENS, 'build.expect no longer expects ports: "1".'),
+        (Effect.LOOSENS, 'build.expect no longer expects user: "1".'),
+        (Effect.TIGHTENS, 'build.expect expects files: {"path": "/b"}.'),
+        (Effect.TIGHTENS, 'build.expect expects user: "2".'),
+    ]
+
+
+def test_a_further_licence_loosens_and_a_list_where_there_was_none_tightens() -> None:
+    assert effect("build.licences", [], ["MIT"]) is Effect.TIGHTENS
+    assert effect("build.licences", ["MIT"], []) is Effect.LOOSENS
+    assert effects("build.licences", ["MIT"], ["ISC"]) == [
+        (Effect.LOOSENS, "build.licences also has ISC."),
+        (Effect.TIGHTENS, "build.licences no longer has MIT."),
+    ]
+    assert effects("build.licence_of", {}, {"a": "MIT"}) == [(Effect.LOOSENS, "build.licence_of also has a: MIT.")]
+    assert effect("build.debian_advisories", "debian.zip", "") is Effect.LOOSENS

@@ -104,6 +104,11 @@ def root_user(forgery: Forgery) -> None:
     forgery.raw_json("build", "image.json", lambda d: d.update(user="0"))
 
 
+def no_checks(forgery: Forgery) -> None:
+    """An image at which no check has looked."""
+    forgery.raw_json("build", "image-checks.json", lambda d: d.update(checked=[]))
+
+
 def another_package(forgery: Forgery) -> None:
     """An image with another package."""
     forgery.raw_json("build", "packages.json", lambda d: d.update(debian=[{"name": "bash", "version": "5"}]))
@@ -193,7 +198,8 @@ CONTAINER_CHANGES: dict[str, tuple[Change, str]] = {
     "the end of the container lost": (
         lambda f: f.raw("smoke", "container-end.json", lambda _: "{}"), "could not be read again",
     ),
-    "an image that runs as root": (root_user, "user of the image found 0"),
+    "an image that runs as root": (root_user, "a finding that the result does not, CIS-DI-0001"),
+    "checks of the image that did not take place": (no_checks, "parts of the image are said to have been checked"),
     "another package in the image": (another_package, "1 parts of the image are said to have been checked"),
     "a smaller image": (lambda f: f.metrics("build", size_bytes=1), "its size_bytes is said to be 1"),
     "another manifest": (lambda f: f.raw("push", "manifest.json", lambda text: text + " "), "the result names another"),

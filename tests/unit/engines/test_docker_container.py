@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import create_autospec
 
+import docker
 import pytest
 
+from pipeline.core.container import Executed
 from pipeline.core.containers import ContainerEnded
 from pipeline.engines.discovery import Endpoint
+from pipeline.engines.docker_container import DockerContainer
 from pipeline.engines.docker_engine import DockerEngine
 from pipeline.errors import EngineTrouble, TargetFault
 from pipeline.testing import SilentProgress
@@ -38,6 +42,7 @@ def _startable(fake: FakeDockerd) -> FakeDockerd:
             "POST /containers/c1/start": None,
             "GET /containers/c1/json": inspected(RUNNING, PUBLISHED),
             "DELETE /containers/c1": None,
+            "GET /info": {"SecurityOptions": ["name=seccomp,profile=default"]},
         }
     )
     return fake
@@ -69,6 +74,91 @@ def test_secrets_are_masked_in_what_is_read_back(startable: FakeDockerd, engine:
     assert "a-long-secret" not in json.dumps(container.inspect())
     assert container.inspect()["Config"]["Env"] == ["KEY=[secret]", "A=b"]
     assert container.logs() == "key: [secret]"
+
+
+def test_what_the_engine_says_of_itself_is_told_too(startable: FakeDockerd, engine: DockerEngine) -> None:
+    del startable
+    answer = engine.start(container_request()).inspect()
+    assert answer["Engine"] == {"SecurityOptions": ["name=seccomp,profile=default"]}
+
+
+def test_a_container_may_have_no_place_to_write_and_other_nameservers(
+    startable: FakeDockerd, engine: DockerEngine
+) -> None:
+    engine.start(container_request(tmp_mb=0, nameservers=("192.0.2.1",)))
+    host = startable.asked("POST /containers/create")[0].json()["HostConfig"]
+    assert (host.get("Tmpfs"), host["Dns"]) == (None, ["192.0.2.1"])
+
+
+def test_a_killed_container_starts_again_at_another_port(startable: FakeDockerd, engine: DockerEngine) -> None:
+    startable.answers["POST /containers/c1/kill"] = None
+    container = engine.start(container_request())
+    assert container.base_url == "http://127.0.0.1:40000"
+    startable.answers["GET /containers/c1/json"] = inspected(ENDED)
+    assert container.kill().exit_code == 3
+    other = {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "40001"}]}
+    startable.answers["GET /containers/c1/json"] = inspected(RUNNING, other)
+    container.start_again()
+    assert container.base_url == "http://127.0.0.1:40001"
+    assert query(startable.asked("POST /containers/c1/kill")[0]) == {"signal": ["SIGKILL"]}
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [Refusal(500, "Container c1 is not paused"), Refusal(500, "Cannot unpause: cannot resume a running process")],
+)
+def test_a_paused_container_runs_on_with_its_signal(
+    startable: FakeDockerd, engine: DockerEngine, refusal: Refusal
+) -> None:
+    startable.answers |= {"POST /containers/c1/pause": None, "POST /containers/c1/kill": None}
+    container = engine.start(container_request())
+    container.pause()
+    paused = inspected({**RUNNING, "Paused": True}, PUBLISHED)
+    # The engine resumes it by itself, and tells so a moment later.
+    answers = iter([paused, paused, *[inspected({**ENDED, "ExitCode": 0})] * 2])
+    startable.answers["GET /containers/c1/json"] = lambda call: next(answers)
+    startable.answers["POST /containers/c1/unpause"] = refusal
+    assert container.stop(1).exit_code == 0
+    assert len(startable.asked("POST /containers/c1/unpause")) == 2
+
+
+def test_a_container_that_stays_paused_is_trouble(startable: FakeDockerd, engine: DockerEngine) -> None:
+    startable.answers |= {"POST /containers/c1/pause": None, "POST /containers/c1/kill": None}
+    container = engine.start(container_request())
+    startable.answers["GET /containers/c1/json"] = inspected({**RUNNING, "Paused": True}, PUBLISHED)
+    startable.answers["POST /containers/c1/unpause"] = Refusal(409, "a conflict")
+    with pytest.raises(EngineTrouble, match="still paused"):
+        container.stop(1)
+    startable.answers["POST /containers/c1/unpause"] = Refusal(500, "no such cgroup")
+    with pytest.raises(EngineTrouble, match="no such cgroup"):
+        container.stop(1)
+
+
+def test_a_container_that_can_not_be_frozen_at_once_is_tried_again(
+    startable: FakeDockerd, engine: DockerEngine
+) -> None:
+    container = engine.start(container_request())
+    answers = iter([Refusal(500, "OCI runtime pause failed: unable to freeze: unknown"), None])
+    startable.answers["POST /containers/c1/pause"] = lambda call: next(answers)
+    container.pause()
+    assert len(startable.asked("POST /containers/c1/pause")) == 2
+    startable.answers["POST /containers/c1/pause"] = Refusal(500, "no such cgroup")
+    with pytest.raises(EngineTrouble, match="no such cgroup"):
+        container.pause()
+
+
+@pytest.mark.parametrize(("code", "there"), [(0, True), (137, True), (126, False), (127, False), (None, False)])
+def test_a_program_is_run_in_it_if_it_is_there(code: int | None, there: bool) -> None:
+    client = create_autospec(docker.APIClient)
+    client.exec_create.return_value = {"Id": "e1"}
+    client.exec_start.return_value = b"a-long-secret\nhi"
+    client.exec_inspect.return_value = {"ExitCode": code}
+    container = DockerContainer(client, "c1", container_request())
+    if there:
+        assert container.execute(("python3", "-V")) == Executed(exit_code=code or 0, output="[secret]\nhi")
+    else:
+        with pytest.raises(EngineTrouble, match="python3 could not be run"):
+            container.execute(("python3", "-V"))
 
 
 def test_a_port_that_comes_late_is_waited_for(startable: FakeDockerd, engine: DockerEngine) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import threading
 import time
@@ -219,22 +218,6 @@ def test_a_tag_may_hold_a_port(fake: FakeDockerd, engine: DockerEngine) -> None:
     fake.answers["POST /images/.*/tag"] = Refusal(201, "")
     engine.tag(ID, "127.0.0.1:5000/sample:1.2")
     assert query(fake.asked("POST .*/tag")[0]) == {"repo": ["127.0.0.1:5000/sample"], "tag": ["1.2"], "force": ["1"]}
-
-
-def test_a_push_needs_the_registrys_digest(fake: FakeDockerd, engine: DockerEngine) -> None:
-    fake.answers["POST /images/.*/push"] = Stream([{"status": "Pushed"}, {"aux": {"Tag": "1", "Digest": "sha256:d"}}])
-    assert engine.push("127.0.0.1:5000/sample:1", {"username": "u", "password": "p"}) == "sha256:d"
-    sent = base64.urlsafe_b64decode(fake.asked("POST .*/push")[0].headers["x-registry-auth"])
-    assert json.loads(sent) == {"username": "u", "password": "p"}
-    fake.answers["POST /images/.*/push"] = Stream([{"status": "Pushed"}])
-    with pytest.raises(RegistryTrouble, match="without a digest"):
-        engine.push("127.0.0.1:5000/sample:1", {})
-
-
-def test_a_push_that_is_refused_is_the_registrys_trouble(fake: FakeDockerd, engine: DockerEngine) -> None:
-    fake.answers["POST /images/.*/push"] = Stream([{"errorDetail": {"message": "denied"}, "error": "denied"}])
-    with pytest.raises(RegistryTrouble, match="denied"):
-        engine.push("127.0.0.1:5000/sample:1", {})
 
 
 def test_a_pull_is_by_digest_only(engine: DockerEngine) -> None:

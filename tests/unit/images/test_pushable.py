@@ -5,16 +5,22 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import tarfile
+import zlib
 from pathlib import Path
 
+import deflate
 import pytest
 
 from pipeline.core.oci_manifest import digest_of, image_content
 from pipeline.errors import EngineTrouble
+from pipeline.images import compression
 from pipeline.images.pushable import PushableImage, pushable
 from tests.docker_archives import layer
 
+PINNED = (4446, 1292108412)
+"""Length and CRC-32 of what the compressor makes."""
 LAYERS = (layer(("a", b"a" * 3_000_000, 0o644)), layer(("b", b"b", 0o644)))
 
 
@@ -57,10 +63,53 @@ def test_the_same_image_gives_the_same_manifest_whatever_surrounds_it(tmp_path: 
     assert first.manifest == second.manifest
 
 
-def test_a_layer_that_is_compressed_stays_as_it_is(tmp_path: Path) -> None:
-    stored = tuple(gzip.compress(tar, mtime=0) for tar in LAYERS)
-    image = packed(tmp_path / "a", archive(stored))
-    assert [blob.digest for blob in image_content(image.manifest).layers] == [digest_of(body) for body in stored]
+def test_a_layer_that_comes_compressed_gives_the_same_manifest_as_one_that_does_not(tmp_path: Path) -> None:
+    stored = tuple(gzip.compress(tar, 1, mtime=0) for tar in LAYERS)
+    assert packed(tmp_path / "a", archive(stored)).manifest == packed(tmp_path / "b", archive()).manifest
+
+
+def test_the_annotations_are_the_labels_that_the_specification_defines(tmp_path: Path) -> None:
+    labels = {"org.opencontainers.image.title": "sample", "org.opencontainers.image.source": "", "pipeline.base": "x"}
+    diff_ids = [digest_of(tar) for tar in LAYERS]
+    told = json.dumps({"config": {"Labels": labels}, "rootfs": {"diff_ids": diff_ids}}).encode()
+    document = json.loads(packed(tmp_path / "a", archive(configuration=told)).manifest.body)
+    assert document["annotations"] == {"org.opencontainers.image.title": "sample"}
+    assert "annotations" not in json.loads(packed(tmp_path / "b", archive()).manifest.body)
+
+
+def test_a_cached_layer_is_used_again_and_a_damaged_one_is_not(tmp_path: Path) -> None:
+    first = packed(tmp_path / "a", archive())
+    (blob, *_) = (path for path in first.blobs.values() if path.name.startswith("layer-"))
+    whole, before = blob.read_bytes(), blob.stat().st_ino
+    assert pushable(io.BytesIO(archive()), tmp_path / "a").manifest == first.manifest
+    assert blob.stat().st_ino == before
+    for damaged in (whole[:-9], b"nonsense", gzip.compress(b"another layer")):
+        blob.write_bytes(damaged)
+        assert pushable(io.BytesIO(archive()), tmp_path / "a").manifest == first.manifest
+        assert blob.read_bytes() == whole
+
+
+def test_a_layer_larger_than_a_piece_is_several_members_of_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compression, "_PIECE", 1_000_000)
+    image = packed(tmp_path / "a", archive())
+    for described, plain in zip(image_content(image.manifest).layers, LAYERS, strict=True):
+        assert gzip.decompress(image.blobs[described.digest].read_bytes()) == plain
+
+
+def test_the_sizes_are_those_of_the_blobs(tmp_path: Path) -> None:
+    image = packed(tmp_path / "a", archive())
+    assert image.compressed_bytes == image_content(image.manifest).size
+    assert [facts.size_bytes for facts in image.layers] == [len(tar) for tar in LAYERS]
+
+
+def test_the_compressor_is_pinned_to_bytes() -> None:
+    """A release of libdeflate that packs otherwise would give every image another digest: it must be noticed here."""
+    made = deflate.gzip_compress(bytes(range(256)) * 4096, 9)
+    assert (len(made), zlib.crc32(made)) == PINNED
+    assert compression.compressor() == "deflate-0.9.0-9"
+    assert re.fullmatch("[0-9a-f]{64}", compression.compressor_digest())
 
 
 @pytest.mark.parametrize(
@@ -68,7 +117,7 @@ def test_a_layer_that_is_compressed_stays_as_it_is(tmp_path: Path) -> None:
     [
         (archive(plain=(LAYERS[0], b"other")), "layers that are not those of the image's configuration"),
         (archive(stored=LAYERS[:1]), "layers that are not those of the image's configuration"),
-        (archive(stored=(gzip.compress(LAYERS[0])[:-20], LAYERS[1])), "can't be read.*cut off"),
+        (archive(stored=(gzip.compress(LAYERS[0])[:-20], LAYERS[1])), "can't be read"),
         (archive(stored=(b"\x1f\x8bnonsense", LAYERS[1])), "can't be read"),
         (archive()[:1_000_000], "can't be read"),
         (archive(configuration=b"{}"), "can't be read"),

@@ -237,9 +237,11 @@ def test_any_text_makes_a_valid_bill_that_names_every_component(
     made = replace(made, record=replace(made.record, commit=tag, generator=image_id, policy={"name": tag}))
     documents = bills(made)
     for place, components in ((sbom.PYTHON, locked), (sbom.IMAGE, found)):
-        parts = documents[place]["components"]
-        assert len(parts) == len(components)
-        assert len({part["bom-ref"] for part in parts}) == len(components)
+        parts = documents[place].get("components", [])
+        packages = [component for component in components if component.kind is not ComponentKind.FILE]
+        files = {line for c in components if c.kind is ComponentKind.FILE for line in c.files}
+        assert len(parts) == len(packages) + len(files)
+        assert len({part["bom-ref"] for part in parts if "bom-ref" in part}) == len(packages)
 
 
 @given(HOSTILE)
@@ -247,3 +249,16 @@ def test_no_text_reaches_a_log_or_a_page_as_more_than_text(found: tuple[Componen
     text = sbom.render(report(built(*found)))[sbom.IMAGE]
     assert not re.search(r"[<>\x00-\x09\x0b-\x1f\x7f]|##(\[|vso)", text)
     assert not re.search(r"(?m)^\s*(::|section_)", text)
+
+
+def test_files_stand_below_their_package_and_the_rest_by_itself() -> None:
+    digest = "a" * 64
+    package = replace(FLASK, files=(f"{digest}  /opt/flask/__init__.py",))
+    rest = Component(kind=ComponentKind.FILE, name="files of no package", version="", files=(f"{digest}  /app/a b.py",))
+    text = sbom.render(report(built(package, LIBC, rest)))[sbom.IMAGE]
+    assert VALIDATOR.validate_str(text) is None
+    parts = {part["name"]: part for part in json.loads(text)["components"]}
+    hashes = [{"alg": "SHA-256", "content": digest}]
+    assert parts["flask"]["components"] == [{"type": "file", "name": "/opt/flask/__init__.py", "hashes": hashes}]
+    assert parts["/app/a b.py"] == {"type": "file", "name": "/app/a b.py", "hashes": hashes}
+    assert set(parts) == {"flask", "libc6", "/app/a b.py"} and "components" not in parts["libc6"]

@@ -16,6 +16,7 @@ from pipeline.stages.build import BuildStage
 from pipeline.stages.context import Context
 from pipeline.testing import FakeEngine
 from tests.docker_archives import archive, layer
+from tests.fake_scanner import FakeScanner
 from tests.support import make_context, write_files
 
 ID = "sha256:" + "1" * 64
@@ -55,7 +56,7 @@ SOUND = Image(
     labels={},
     architecture="amd64",
     configuration={"Healthcheck": {"Test": ["CMD", "true"]}, "Env": ["PATH=/usr/bin"]},
-    diff_ids=("a", "b"),
+    diff_ids=("a",),
 )
 
 
@@ -86,7 +87,7 @@ class Trial:
         """A context for the usual tree, with these files in place of its own."""
         self.count += 1
         tree = write_files(self.folder / f"tree-{self.count}", {**TREE, **(files or {})})
-        context = make_context(self.folder / f"run-{self.count}", tree, settings)
+        context = make_context(self.folder / f"run-{self.count}", tree, settings, processes=FakeScanner())
         ports = replace(context.ports, engine=lambda: self.engine, bases=self.bases, cache=self.folder / "cache")
         return replace(context, ports=ports)
 

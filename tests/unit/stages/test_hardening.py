@@ -40,8 +40,36 @@ def test_every_check_objects_to_a_loose_container() -> None:
         ({"Tmpfs": {"/tmp": "rw,nosuid"}}, "nothing executable or set-id in writable memory"),  # nosec B108 - in it
         ({"ReadonlyRootfs": None}, "read-only root file system"),
         ({"RestartPolicy": {"Name": "always"}}, "no restart"),
+        ({"PortBindings": {"5000/tcp": [{}], "1/tcp": [{}]}}, "one published port"),
+        ({"VolumesFrom": ["other"]}, "no volume of another container"),
+        ({"CgroupParent": "/docker"}, "no control group of others"),
+        ({"MaskedPaths": []}, "paths of the kernel masked"),
+        ({"ReadonlyPaths": None}, "paths of the kernel read-only"),
+        ({"OomKillDisable": True}, "ended when its memory is used up"),
     ],
 )
 def test_each_looseness_is_seen(host: dict[str, Any], what: str) -> None:
     changed = {**HARDENED, "HostConfig": {**HARDENED["HostConfig"], **host}}
     assert [found.what for found in restrictions(changed) if not found.holds] == [what]
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"Engine": {"SecurityOptions": ["name=apparmor"]}}, "system calls filtered by the engine"),
+        ({"Engine": {"SecurityOptions": ["name=seccomp,profile=unconfined"]}}, "system calls filtered by the engine"),
+        ({"Engine": None}, "system calls filtered by the engine"),
+        ({"Config": {**HARDENED["Config"], "Healthcheck": {"Test": ["NONE"]}}}, "health check"),
+        ({"Config": {**HARDENED["Config"], "Healthcheck": None}}, "health check"),
+        (
+            {"Mounts": [{"Type": "volume", "Destination": "/data", "Propagation": "rshared"}]},
+            "no mount shared with the host",
+        ),
+        (
+            {"NetworkSettings": {"Ports": {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "80"}]}}},
+            "no privileged port of the host",
+        ),
+    ],
+)
+def test_what_is_told_beside_the_host_configuration_is_seen_too(changes: dict[str, Any], what: str) -> None:
+    assert [found.what for found in restrictions({**HARDENED, **changes}) if not found.holds] == [what]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,10 +13,10 @@ import pytest
 from pipeline.attestation.attaching import attach
 from pipeline.attestation.signing import Signing
 from pipeline.core.containers import Manifest
+from pipeline.core.image_inputs import ImageInput, InputKind, Making, as_details
 from pipeline.core.stage import Status
 from pipeline.core.verdict import conclude
 from pipeline.errors import ConfigurationError, EngineTrouble, PipelineError, RegistryTrouble
-from pipeline.images.baselock import shipped_lock
 from pipeline.settings import Settings
 from pipeline.settings_push import Push
 from pipeline.stages.push import check_signing
@@ -58,8 +57,8 @@ def test_without_a_key_it_is_pushed_and_said_that_nothing_is_signed(bench: Bench
 def spoilt(monkeypatch: pytest.MonkeyPatch, change: Callable[[MemoryRegistry], None]) -> None:
     """Do it after everything is attached, before it is read back."""
 
-    def attach_and_change(registry: MemoryRegistry, *more: Any) -> tuple[str, ...]:
-        tags = attach(registry, *more)
+    def attach_and_change(registry: MemoryRegistry, *more: Any, **named: Any) -> tuple[str, ...]:
+        tags = attach(registry, *more, **named)
         change(registry)
         return tags
 
@@ -141,16 +140,17 @@ def test_a_tag_that_another_push_takes_counts_only_with_the_same_signature(
 
 
 def test_the_provenance_names_every_input_with_its_digest(bench: Bench) -> None:
-    wheel = b"PK a wheel"
-    pinned = hashlib.sha256(wheel).hexdigest()
-    bench.files["requirements.txt"] = f"one==1.0 --hash=sha256:{pinned}\n"
-    bench.metrics["base_lock"] = shipped_lock().digest
-    fetched = write_files(bench.folder / "wheels", {"one-1.0-py3-none-any.whl": wheel})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "pipeline.stages.push_statements.ensure_wheels", lambda *_: {path.name: path for path in fetched.iterdir()}
-        )
-        bench.run()
+    wheel = ImageInput(
+        kind=InputKind.WHEEL,
+        name="one-1.0-py3-none-any.whl",
+        sha256="1" * 64,
+        version="1.0",
+        uri="pkg:pypi/one@1.0?file_name=one-1.0-py3-none-any.whl",
+    )
+    lock = ImageInput(kind=InputKind.BASE_LOCK, name="base.lock", sha256="2" * 64)
+    made = Making(created="2026-01-01T00:00:00Z", compressor="deflate", compressed_bytes=1)
+    bench.details = as_details((lock, wheel), made)
+    bench.run()
     definition = bench.predicate("provenance")["buildDefinition"]
     found = {item["name"]: item for item in definition["resolvedDependencies"]}
     assert bench.context is not None
@@ -158,15 +158,8 @@ def test_the_provenance_names_every_input_with_its_digest(bench: Bench) -> None:
     assert found["commit"] == {
         "name": "commit", "uri": f"git+{BUILDER.source}@{'c' * 40}", "digest": {"gitCommit": "c" * 40}
     }  # fmt: skip
-    assert found["base.lock"]["digest"] == {"sha256": shipped_lock().digest}
-    for package in shipped_lock().packages:
-        assert found[package.name]["digest"] == {"sha256": package.sha256}
-        assert found[package.name]["uri"].startswith(f"pkg:deb/debian/{package.name}@{package.version}")
-    assert found["one-1.0-py3-none-any.whl"] == {
-        "name": "one-1.0-py3-none-any.whl",
-        "uri": "pkg:pypi/one@1.0?file_name=one-1.0-py3-none-any.whl",
-        "digest": {"sha256": pinned},
-    }
+    assert found["base.lock"] == {"name": "base.lock", "digest": {"sha256": lock.sha256}}
+    assert found[wheel.name] == {"name": wheel.name, "uri": wheel.uri, "digest": {"sha256": wheel.sha256}}
     assert definition["externalParameters"]["version"] == "1.0"
     run = bench.predicate("provenance")["runDetails"]
     assert run["builder"]["id"] == BUILDER.id
@@ -238,3 +231,19 @@ def test_a_push_that_must_be_signed_is_refused_before_anything_runs_without_a_ke
         check_signing(Settings(push=replace(must, key_file="/no/such/file")))
     file = str(write_files(tmp_path, {"key": ""}) / "key")
     check_signing(Settings(push=replace(must, key_file=file)))
+
+
+def test_a_push_that_an_identity_must_sign_needs_the_extra_and_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push = Push(registry="registry.example", repository="echo", keyless=True, sign="required")
+    check_signing(Settings(push=push))
+    with pytest.raises(ConfigurationError, match="there is a signing key as well"):
+        check_signing(Settings(push=push, sources={"push.signing_key": "PIPELINE_PUSH_SIGNING_KEY"}))
+    with pytest.raises(ConfigurationError, match=r"push\.trust_config names"):
+        check_signing(Settings(push=replace(push, trust_config=str(tmp_path / "none"))))
+    monkeypatch.setattr("pipeline.attestation.identity.find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'proven-pipeline\[keyless\]'"):
+        check_signing(Settings(push=push))
+    for other in (replace(push, sign="off"), replace(push, registry="")):
+        check_signing(Settings(push=other))

@@ -1,0 +1,67 @@
+"""An image that an engine has built, put together anew so that its id is the same wherever it is built.
+
+In: a docker-archive, as the engine exports it. Out: a docker-archive with the same files, whose layers above the base
+and whose configuration depend on the recipe and its inputs only. The engine that loads it gives it the id that was
+computed here.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import IO, Any, BinaryIO
+
+from pipeline.errors import EngineTrouble
+from pipeline.images.archive import Layer, hashed, member, write_configured
+from pipeline.images.canonical_configuration import Origin, canonical
+from pipeline.images.canonical_layers import LayersBelow
+from pipeline.images.rootfs import LayerFacts
+
+
+def reassembled(archive: BinaryIO, out: BinaryIO, origin: Origin, tag: str) -> str:
+    """Write the canonical archive of the image in ``archive`` (seekable), named ``tag``, and return its id.
+
+    Raises:
+        EngineTrouble: it is not a whole docker-archive of one image, or a layer is not the one that it names.
+        TargetFault: the image holds what no image should, like a device.
+    """
+    try:
+        with tarfile.open(fileobj=archive, mode="r:") as tar, ExitStack() as stack:
+            (image,) = json.loads(member(tar, "manifest.json").read())
+            engines: dict[str, Any] = json.loads(member(tar, image["Config"]).read())
+            folders, kept = LayersBelow(), []
+            layers: list[Layer] = []
+            for number, source in enumerate(member(tar, name) for name in image["Layers"]):
+                with tarfile.open(fileobj=source, mode="r:*") as layer:
+                    if number < origin.base_layers:
+                        folders.take_in(layer)
+                        layers.append(Layer(facts=_as_named(source, engines, number), content=source))
+                        continue
+                    scratch = stack.enter_context(tempfile.TemporaryFile())
+                    facts = folders.rewrite(layer, scratch)
+                kept.append(facts is not None)
+                if facts is not None:
+                    scratch.seek(0)
+                    layers.append(Layer(facts=facts, content=scratch))
+            config = canonical(engines, kept, [layer.facts.diff_id for layer in layers], origin)
+            return write_configured(out, config, layers, tag)
+    except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise EngineTrouble("The engine exported an image that can't be read.", why=f"{error}.") from error
+
+
+def base_layers(image: Sequence[str], base: Sequence[str]) -> int:
+    """How many of an image's layers (by their diff ids) are those of its base; none when it stands on another."""
+    return len(base) if list(image[: len(base)]) == list(base) else 0
+
+
+def _as_named(source: IO[bytes], engines: dict[str, Any], number: int) -> LayerFacts:
+    """The facts of a layer that stays as it is, if it is what the configuration says."""
+    source.seek(0)
+    facts = hashed(source)
+    source.seek(0)
+    if facts.diff_id != engines["rootfs"]["diff_ids"][number]:
+        raise ValueError("a layer of the base is not the one that the configuration names")
+    return facts

@@ -1,0 +1,95 @@
+"""SIGKILL and restart: the service comes back ready by itself, and answers as before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from pipeline.core.containers import Container
+from pipeline.core.evidence import Control, listed
+from pipeline.core.gate import check_gate
+from pipeline.core.probe import Probe
+from pipeline.core.same_answers import unlike
+from pipeline.core.wire import Reply, request_bytes
+from pipeline.settings import Smoke
+from pipeline.stages.context import Context
+from pipeline.stages.readiness import Readiness, wait_until_ready
+from pipeline.stages.smoke_steadiness import requests_of
+
+STORY = "restart"
+RECORD = "restart.json"
+
+_ANSWER_S = 5.0
+_KILLED = 137
+
+
+def kill_and_restart(context: Context, container: Container, first: Readiness) -> Readiness:
+    """Ask, kill, start, wait, ask again; all answers are kept. What ``first`` was, or why it is not ready any more."""
+    settings, ports = context.settings.smoke, context.ports
+    before = [_ask(context, container) for _ in range(2)]
+    killed = container.kill()
+    container.start_again()
+    readiness = wait_until_ready(container, settings.ready_path, settings.ready_timeout_s, ports.clock, ports.progress)
+    after = _ask(context, container) if readiness.ready else {}
+    answers = {
+        request: [asdict(answers[request]) for answers in (*before, after) if request in answers]
+        for request in before[0]
+    }
+    record = {"exit_code": killed.exit_code, "ready": asdict(readiness), "answers": answers}
+    context.keep(RECORD, json.dumps(record, indent=2) + "\n")
+    return first if readiness.ready else replace(readiness, found=f"after SIGKILL and restart: {readiness.found}")
+
+
+def assess_restart(settings: Smoke, record: Mapping[str, Any]) -> Probe:
+    """Whether it came back, and the same."""
+    answers = {request: [Reply(**one) for one in seen] for request, seen in record["answers"].items()}
+    whole = {request: seen for request, seen in answers.items() if len(seen) == 3}
+    other = [f"{request}: {found}" for request, seen in whole.items() if (found := unlike(*seen))]
+    ready = record["ready"]
+    doubts: tuple[str, ...] = ()
+    if record["exit_code"] != _KILLED:
+        doubts = (f"SIGKILL ended the container with exit code {record['exit_code']} and not {_KILLED}.",)
+    wrong = Reply(text="HTTP/1.1 200 OK\r\n\r\nother"), Reply(text="HTTP/1.1 200 OK\r\n\r\nplanted")
+    return Probe(
+        expected=frozenset(_unit(request) for request in requests_of(settings)),
+        checked=frozenset(map(_unit, whole)),
+        gates=(
+            check_gate(
+                bool(ready["ready"]),
+                what="ready again after SIGKILL",
+                allowed=f"within {settings.ready_timeout_s:g} s",
+                found=ready["found"],
+            ),
+            check_gate(
+                not other,
+                what="answers that are others after SIGKILL and restart",
+                allowed="0",
+                found=f"{len(other)} ({listed(other, 3)})" if other else "0",
+            ),
+        ),
+        controls=(
+            Control(
+                tool="the comparison of answers",
+                planted="other answer",
+                caught=bool(unlike(wrong[0], wrong[0], wrong[1])),
+            ),
+        ),
+        doubts=doubts,
+        metrics={"ready_again_s": round(float(ready["after_s"]), 3) if ready["ready"] else None},
+    )
+
+
+def _ask(context: Context, container: Container) -> dict[str, Reply]:
+    """The host is named without its port, which changes with a restart."""
+    answers = {}
+    for request in requests_of(context.settings.smoke):
+        method, _, path = request.partition(" ")
+        parts = [request_bytes(method, path, close=True)]
+        answers[request] = context.ports.wire.exchange(container.base_url, parts, within_s=_ANSWER_S)
+    return answers
+
+
+def _unit(request: str) -> str:
+    return f"restart: {request}"

@@ -1,0 +1,100 @@
+"""The stories of the smoke stage: which of them a run tells, by its dose and its exclusions, and what they amount to.
+
+A story leaves one record below ``raw/``; what it amounts to is a function of that record alone, so that ``pipeline
+verify`` comes to the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipeline.core.probe import Probe, joined
+from pipeline.core.stage import NotChecked
+from pipeline.errors import ConfigurationError
+from pipeline.settings import Smoke
+from pipeline.stages import (
+    smoke_chaos,
+    smoke_endpoints,
+    smoke_malformed,
+    smoke_restart,
+    smoke_steadiness,
+    smoke_stop,
+)
+
+Record = Mapping[str, Any]
+_FULL_ONLY = (smoke_chaos.STORY,)
+_RECORDS: Mapping[str, str] = {
+    smoke_restart.STORY: smoke_restart.RECORD,
+    smoke_endpoints.STORY: smoke_endpoints.RECORD,
+    smoke_malformed.STORY: smoke_malformed.RECORD,
+    smoke_steadiness.STORY: smoke_steadiness.RECORD,
+    smoke_stop.STORY: smoke_stop.RECORD,
+    smoke_chaos.STORY: smoke_chaos.RECORD,
+}
+_JUDGES: Mapping[str, Callable[[Smoke, Record], Probe]] = {
+    smoke_restart.STORY: smoke_restart.assess_restart,
+    smoke_malformed.STORY: smoke_malformed.assess_malformed,
+    smoke_steadiness.STORY: smoke_steadiness.assess_steadiness,
+    smoke_stop.STORY: smoke_stop.assess_stop,
+    smoke_chaos.STORY: smoke_chaos.assess_chaos,
+}
+STORIES = tuple(_RECORDS)
+"""Their names, in the order in which they are told; ``smoke.exclude`` leaves them out by these."""
+FILES = (*_RECORDS.values(), smoke_endpoints.EVENTS)
+"""All that their judgement needs, by the name below ``raw/``."""
+
+
+def wanted(settings: Smoke) -> tuple[str, ...]:
+    """The stories of this dose that are not excluded; that of the operations only with a document."""
+    left_out = {item.path for item in settings.exclude}
+    if settings.dose != "full":
+        left_out.update(_FULL_ONLY)
+    if not settings.openapi:
+        left_out.add(smoke_endpoints.STORY)
+    return tuple(story for story in STORIES if story not in left_out)
+
+
+def check_exclusions(settings: Smoke) -> None:
+    """Raises ConfigurationError for an exclusion that names no story."""
+    for item in settings.exclude:
+        if item.path not in STORIES:
+            raise ConfigurationError(
+                f"smoke.exclude names {item.path!r}, and there is no such check.",
+                advice=f"The checks are {', '.join(STORIES)}.",
+            )
+
+
+def assess_stories(settings: Smoke, texts: Mapping[str, str]) -> Probe:
+    """What the records in ``texts`` (by :data:`FILES`) amount to; a wanted story without its record was not told.
+
+    Raises:
+        ToolTrouble: a tool's own record can't be read.
+    """
+    probes = []
+    for story in wanted(settings):
+        if _RECORDS[story] not in texts:
+            probes.append(Probe(expected=frozenset({f"story: {story}"})))
+            continue
+        record = json.loads(texts[_RECORDS[story]])
+        if story == smoke_endpoints.STORY:
+            events = texts.get(smoke_endpoints.EVENTS, "")
+            probes.append(smoke_endpoints.assess_endpoints(settings, record, events))
+        else:
+            probes.append(_JUDGES[story](settings, record))
+    return joined((*probes, _left_out(settings)))
+
+
+def _left_out(settings: Smoke) -> Probe:
+    """What this run does not look at, by dose, configuration and exclusion."""
+    left = [NotChecked(what=f"smoke: {item.path}", reason=item.reason) for item in settings.exclude]
+    if settings.dose != "full":
+        names = ", ".join(fault.name for fault in smoke_chaos.FAULTS)
+        reason = "They belong to the full dose (smoke.dose), for schedules and releases."
+        left.append(NotChecked(what=f"chaos checks ({names})", reason=reason))
+        left.append(NotChecked(what="generated requests for a longer time", reason=reason))
+        left.append(smoke_chaos.CLOCK)
+    if not settings.openapi:
+        left.extend(smoke_endpoints.without_document().not_checked)
+    return Probe(not_checked=tuple(left))
