@@ -15,7 +15,7 @@ from pipeline.reporters import FORMATS
 from pipeline.run import Run
 from pipeline.run_command import each
 from pipeline.workplace import Workplace
-from tests.finished_reports import GREEN, MIXED, finished
+from tests.finished_reports import MIXED, finished
 from tests.parted import contents, parted
 from tests.projects import SampleStage, git, make_project, red
 
@@ -26,23 +26,6 @@ NAMES = [stage.name for stage in MIXED]
 def mixed_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The reports of a run with stages of every status; no test may change them."""
     return finished(tmp_path_factory.mktemp("mixed") / "project", MIXED)
-
-
-@pytest.fixture(name="green", scope="module")
-def green_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The reports of a run that passed; no test may change them."""
-    return finished(tmp_path_factory.mktemp("green") / "project", GREEN)
-
-
-@pytest.fixture(name="merge")
-def merge_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """Runs the command in an empty folder, into its folder ``out``."""
-    monkeypatch.chdir(tmp_path)
-
-    def merge(*arguments: str | Path) -> int:
-        return cli.run_command(["merge", *map(str, arguments), "--output", "out"])
-
-    return merge
 
 
 @pytest.mark.parametrize(
