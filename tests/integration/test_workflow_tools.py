@@ -202,11 +202,13 @@ def test_a_failed_selftest_fails_the_verdict_job_whatever_the_report_says(tmp_pa
 
 def test_a_skipped_job_does_not_unblock_a_merge(tmp_path: Path) -> None:
     skipping = TEXT.replace("    name: selftest\n    runs-on", "    name: selftest\n    if: ${{ false }}\n    runs-on")
-    assert skipping != TEXT
-    ran = planned(tmp_path, text=skipping)
+    # Into a file as well, since act loses what a step has printed when the step ends before act has read it.
+    told = skipping.replace('echo "results: $RESULTS"', 'echo "results: $RESULTS" | tee -a "$STANDIN_CALLS"')
+    assert TEXT != skipping != told
+    ran = planned(tmp_path, text=told)
     assert "-s selftest" not in ran.calls
     # act knows no order of the needed jobs.
-    assert re.search("results: (success skipped|skipped success)", ran.log), ran.log
+    assert {"results: success skipped", "results: skipped success"} & set(ran.calls), ran.log
     assert ran.steps["verdict: Demand that the verdict is pass"] == "success"
     assert ran.jobs["verdict"] == "failure"
     assert ran.exit_code == 1
