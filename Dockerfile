@@ -20,7 +20,9 @@ RUN set -eu; \
     rm -rf /opt/site-packages/bin; \
     # What a start imports is compiled ahead, the standard library's part too: under a read-only root Python compiles
     # nothing. "unchecked-hash" bytecode is valid whatever the files' times are.
+    # The last three are what gunicorn, the factory and the first request ask for later.
     PYTHONPATH=/opt/site-packages python3 -c 'import environs, flask, gunicorn.app.wsgiapp, gunicorn.workers.gthread, sys; \
+        import encodings.idna, logging.config, werkzeug.middleware.proxy_fix; \
         print(*sorted(m.__file__ for m in list(sys.modules.values()) if getattr(m, "__cached__", "")), sep="\n")' > /imported; \
     python3 -m compileall -q --invalidation-mode unchecked-hash -i /imported; \
     mkdir -p /image/app; \
@@ -30,12 +32,16 @@ RUN set -eu; \
 
 # hadolint ignore=DL3006  # as above
 FROM ${BUILDER_IMAGE} AS application
-ENV PYTHONDONTWRITEBYTECODE=1 PYTHONPYCACHEPREFIX=/image/opt/bytecode
+ENV PYTHONPYCACHEPREFIX=/opt/bytecode
+# Leaves the bytecode of the compiler's own modules behind: this step stays cached, and every later one starts with them.
+RUN mkdir /empty; python3 -m compileall -q --invalidation-mode unchecked-hash /empty
 COPY service /app/service
 # The modes of a checkout depend on its owner's umask, the times on the clock: neither may show in the image.
 RUN set -eu; \
     chmod -R u=rwX,go=rX /app; \
     python3 -m compileall -q --invalidation-mode unchecked-hash /app/service; \
+    mkdir -p /image/opt/bytecode; \
+    mv /opt/bytecode/app /image/opt/bytecode/app; \
     mv /app /image/app; \
     find /image -exec touch -h -d @0 {} +
 

@@ -8,7 +8,7 @@ Each command imports what it needs when it is called: ``pipeline --help`` and us
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
 import os
 import sys
 import traceback
@@ -21,11 +21,13 @@ from pipeline import image_options
 from pipeline.cli_parser import parser
 from pipeline.console_terminal import COLOUR_VARIABLE
 from pipeline.errors import ConfigurationError, PipelineError
+from pipeline.settings_cache import FRESH_VALUE, FRESH_VARIABLE, fresh_taken
 
 if TYPE_CHECKING:
     from pipeline.stages.context import Stage
     from pipeline.workplace import Workplace
 
+JOBS_VARIABLE = "PIPELINE_RUN_JOBS"
 INTERRUPTED = 130
 DEFECT = 3
 
@@ -72,7 +74,9 @@ def _complain(text: str) -> None:
     from pipeline.console_plain import complain
     from pipeline.execution.redaction import SecretRedactor
 
-    complain(sys.stderr, SecretRedactor(os.environ)(text))
+    # A terminal that has been closed takes no more text, and there is nobody left to tell.
+    with contextlib.suppress(OSError):
+        complain(sys.stderr, SecretRedactor(os.environ)(text))
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], str, list[str]]:
@@ -89,12 +93,15 @@ def _place(
     *,
     live: bool = False,
     against: str | None = None,
-    colour: str = "",
+    **options: str,
 ) -> Workplace:
-    """The workplace here; ``extra`` are the stages of the noxfile, which is read for them unless they are given."""
+    """The workplace here; ``extra`` are the stages of the noxfile, which is read for them unless they are given.
+
+    ``options`` stand in the place of environment variables where they are not empty.
+    """
     from pipeline.workplace import Workplace
 
-    environ = {**os.environ, COLOUR_VARIABLE: colour} if colour else os.environ
+    environ = {**os.environ, **{name: value for name, value in options.items() if value}}
     names = tuple(stage.name for stage in (_extra() if extra is None else extra))
     return Workplace(_root(), environ, run_id or _run_id(), extra_stages=names, live=live, against=against)
 
@@ -127,7 +134,13 @@ def _run(options: argparse.Namespace) -> int:
     run_id, extra = _run_id(), _extra()
     behind_option, behind = taken(options.behind)
     against = options.against or behind_option
-    place = _place(extra, run_id, live=is_live(behind), against=against, colour=options.color)
+    fresh, behind = fresh_taken(behind)
+    variables = {
+        COLOUR_VARIABLE: options.color,
+        JOBS_VARIABLE: options.jobs,
+        FRESH_VARIABLE: FRESH_VALUE if options.fresh or fresh else "",
+    }
+    place = _place(extra, run_id, live=is_live(behind), against=against, **variables)
     return command.carry_out(place, run_id, extra, options.stages, behind)
 
 
@@ -151,46 +164,25 @@ def _stages(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> int:
-    from pipeline.console_plain import tell
-    from pipeline.core.masking import masked_value
-    from pipeline.core.safe_text import json_document
-    from pipeline.settings_loading import effective
+    from pipeline import config_command
 
-    place = _place()
-    values = [(name, masked_value(value, place.redact), source) for name, value, source in effective(place.settings)]
-    if options.json:
-        document = {name: {"value": value, "source": source} for name, value, source in values}
-        print(json_document(json.dumps(document, indent=2)))
-        return 0
-    width = max(len(name) for name, _, _ in values)
-    for name, value, source in values:
-        tell(sys.stdout, f"{name:<{width}} = {json.dumps(value, ensure_ascii=False)}  ({source})")
-    return 0
+    return config_command.carry_out(_place(), as_json=options.json)
 
 
 def _verdict(options: argparse.Namespace) -> int:
     del options
-    from pipeline.console_plain import tell
-    from pipeline.core.stage import Status
-    from pipeline.core.verdict import EXIT_CODES
+    from pipeline import verdict_command
 
-    place = _place()
-    path = place.store.reports / "pipeline.json"
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        verdict, snapshot = Status(document["verdict"]), str(document["snapshot"])
-        stages = [(stage["name"], stage["status"], stage["reasons"]) for stage in document["stages"]]
-    except FileNotFoundError:
-        raise ConfigurationError("There is no report yet.", advice="Run the pipeline first.") from None
-    except (ValueError, KeyError, TypeError):
-        raise ConfigurationError(f"{path.name} is not a report of the pipeline, or is damaged.") from None
-    for name, status, reasons in stages:
-        tell(sys.stdout, f"{name:<8} {status}" + ("" if status == "pass" else f": {' '.join(reasons)}"))
-    print(f"verdict: {verdict}")
-    if snapshot != place.checkout.snapshot().digest:
-        print("The report is about other content than this checkout has now, so it says nothing about it.")
-        return EXIT_CODES[Status.INCONCLUSIVE]
-    return EXIT_CODES[verdict]
+    return verdict_command.carry_out(_place())
+
+
+def _why(options: argparse.Namespace) -> int:
+    from pipeline import why_command
+
+    extra = _extra()
+    variables = {FRESH_VARIABLE: FRESH_VALUE if options.fresh else ""}
+    place = _place(extra, _run_id(), live=False, against=options.against or None, **variables)
+    return why_command.carry_out(place, extra, options.stage, hit=options.hit)
 
 
 def _audit(options: argparse.Namespace) -> int:
@@ -285,6 +277,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "stages": _stages,
     "config": _config,
     "verdict": _verdict,
+    "why": _why,
     "audit": _audit,
     "baseline": _baseline,
     "verify": _verify,

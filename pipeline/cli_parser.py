@@ -24,6 +24,8 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--against", metavar="REV", help="only what is new against this revision fails")
     run.add_argument("--color", choices=COLOURS, default="", help=f"default: {COLOUR_VARIABLE}, else auto")
+    run.add_argument("--jobs", metavar="N", default="", help="the most stages at once; 0: one a core")
+    run.add_argument("--fresh", action="store_true", help="use no kept result of an earlier run")
     run.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(STAGE_NAMES))
     build = add("build", "Run the build stage; with --verify build the image twice from scratch, and compare.")
     build.add_argument("--verify", action="store_true", help="elsewhere, as another user; say what differs, exit 1")
@@ -35,6 +37,11 @@ def parser() -> argparse.ArgumentParser:
         "verdict",
         "Show the verdict of the last run's report and exit by it (for the last job of a workflow).",
     )
+    why = add("why", "Say what has changed since a stage's kept result, or why there is none that could be used again.")
+    why.add_argument("stage", metavar="STAGE", help=", ".join(STAGE_NAMES))
+    why.add_argument("--hit", action="store_true", help="what the kept result rests on; exit 3 if there is none")
+    why.add_argument("--against", metavar="REV", default="", help="for a run with this option")
+    why.add_argument("--fresh", action="store_true", help="for a run with this option")
     audit = add("audit", "Look up what any hashed lock pins in an OSV export (audit.advisories), without the network.")
     audit.add_argument("--lock", required=True, metavar="FILE", help="the lock")
     audit.add_argument("--json", default="", metavar="OUT", help="write the answer there; - is standard output")

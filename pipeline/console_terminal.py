@@ -12,6 +12,7 @@ COLOUR_VARIABLE = "PIPELINE_COLOR"
 COLOURS = ("auto", "always", "never")
 NARROWEST = 20
 """Columns; on a terminal that says it has fewer, lines are laid out for so many."""
+_ROWS = 24
 
 
 class Terminal:
@@ -50,6 +51,14 @@ class Terminal:
             # It has gone, or is none that knows its size.
             found = 0
         return max(found or 80, NARROWEST)
+
+    @property
+    def height(self) -> int:
+        """Rows as of now; few where nobody knows."""
+        try:
+            return os.get_terminal_size(self._stream.fileno()).lines or _ROWS
+        except (OSError, ValueError):
+            return _ROWS
 
 
 def _coloured(environ: Mapping[str, str], drawable: bool) -> bool:

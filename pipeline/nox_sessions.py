@@ -29,12 +29,14 @@ from pipeline.execution.redaction import SecretRedactor
 from pipeline.interrupts import as_keyboard_interrupt
 from pipeline.live import is_live, live_stages
 from pipeline.project_stages import collected
+from pipeline.settings_cache import FRESH_VALUE, FRESH_VARIABLE, fresh_taken
 from pipeline.stages.context import Stage
 from pipeline.stages.registry import pipeline_stages
 
 if TYPE_CHECKING:
     import nox
 
+    from pipeline.core.stage import StageResult
     from pipeline.run import Run
 
 RUN_VARIABLE = "PIPELINE_RUN"
@@ -86,10 +88,13 @@ class _Sessions:
         against, _ = taken(behind)
         names = tuple(stage.name for stage in extra)
         environ = {**os.environ, **_colours(sys.argv[: len(sys.argv) - len(behind)])}
+        if fresh_taken(behind)[0]:
+            environ[FRESH_VARIABLE] = FRESH_VALUE
         self._place = Workplace(root, environ, os.environ[RUN_VARIABLE], extra_stages=names, live=live, against=against)
         stages = pipeline_stages(self._place.settings.project.required, extra)
         self.stages = live_stages(stages) if live else stages
         self._run: Run | None = None
+        self._one_stage: Callable[..., StageResult]
         self._planned: tuple[str, ...] = ()
 
     def function(self, stage: Stage) -> Callable[[nox.Session], None]:
@@ -109,7 +114,9 @@ class _Sessions:
             run = self._begun(session)
             asked = _asked(session)
             lacking = _lacking(run)
-            result = run.stage(name, reuse=asked is not None and name not in asked, arguments=taken(session.posargs)[1])
+            reuse = asked is not None and name not in asked
+            _, arguments = fresh_taken(taken(session.posargs)[1])
+            result = self._one_stage(run, self._place, name, reuse=reuse, arguments=arguments)
         except KeyboardInterrupt:
             if run is not None:
                 run.interrupt(self._planned)
@@ -128,14 +135,16 @@ class _Sessions:
 
     def _begun(self, session: nox.Session) -> Run:
         # Only when a stage really runs.
-        from pipeline.run import Run  # pylint: disable=import-outside-toplevel
+        # pylint: disable=import-outside-toplevel
+        from pipeline.run import Run
+        from pipeline.scheduling import one_stage
 
         if self._run is None:
             as_keyboard_interrupt()
             run = Run(self._place, self.stages, os.environ[RUN_VARIABLE])
             # Nox has already taken the session that it runs from those that are to come.
             self._planned = run.begin((session.name, *_selected(session, run.names)))
-            self._run = run
+            self._run, self._one_stage = run, one_stage
             # Of the workers nobody knows whether it is the last, so each leaves what has come of the run so far.
             atexit.register(run.remember if _is_worker(session) else run.close)
         return self._run

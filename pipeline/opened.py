@@ -143,6 +143,10 @@ class Opened:
         bases = LockedBases(self._folder / "cache", mirror=build.debian_mirror, renewing=renewing)
         return bases.ensure(engine, progress)
 
+    def forget(self) -> None:
+        """In a process that was forked: what is open belongs to the one that has opened it, and is left alone."""
+        self._engine = self._registries = None
+
     def close(self) -> None:
         """Stop the rehearsal registry and give the sockets back."""
         if self._registries is not None:

@@ -16,13 +16,13 @@ from pipeline.core.snapshot import Snapshot, is_below
 from pipeline.errors import ConfigurationError, CouldNotTell
 from pipeline.execution.revisions import Revision, Revisions
 from pipeline.settings import SECTIONS, STAGE_NAMES, Project, Settings
-from pipeline.settings_loading import load, policy
+from pipeline.settings_loading import effective, load, policy
 
 
 def policy_of_tree(settings: Settings, snapshot: Snapshot, tree: Path) -> Policy:
     """The policy that a run is held to: its effective settings, and the governing files of its snapshot."""
     texts = {path: _decoded((tree / path).read_bytes()) for path in snapshot.files() if governs(path)}
-    return Policy(values=policy(settings), files=_governing(texts))
+    return Policy(values=_values(settings), files=_governing(texts))
 
 
 def policy_of_revision(
@@ -50,7 +50,7 @@ def policy_of_revision(
     except ConfigurationError as error:
         raise CouldNotTell(f"The settings of {revision.commit[:12]} can't be used, so what they asked is not known.",
                            why=error.what) from error  # fmt: skip
-    return Policy(values=policy(settings), files=_governing(texts))
+    return Policy(values=_values(settings), files=_governing(texts))
 
 
 def differences(before: Policy, after: Policy, snapshot: Snapshot) -> tuple[Difference, ...]:
@@ -71,6 +71,12 @@ def differences(before: Policy, after: Policy, snapshot: Snapshot) -> tuple[Diff
 def loosened(of: Policy) -> Policy:
     """The policy with a planted loosening, which a comparison must see."""
     return replace(of, values={**of.values, "required": []})
+
+
+def _values(settings: Settings) -> dict[str, Any]:
+    """What a run demands, and which earlier results it believes in the place of that."""
+    reuse = {name: value for name, value, _ in effective(settings) if name.startswith("cache.")}
+    return {**policy(settings), **reuse}
 
 
 def _comparable(of: Policy) -> dict[str, Any]:

@@ -2,36 +2,37 @@
 
 It keeps the promise that a report is always true: first every stage's result that does not belong to this snapshot is
 replaced by ``not-run``, then each stage replaces its own the moment it ends, and the merged report is made from those.
+
+What has come of the stages so far, and which earlier result may stand in for one, is :mod:`pipeline.run_results`. A
+stage has two halves, since :mod:`pipeline.scheduling` does them in two processes: :meth:`Run.settled` (nothing is
+started; whatever can be looked up is looked up there) and :meth:`Run.carried_out` (what a result is worth keeping for
+is kept there, as the last thing before it is written).
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
+from datetime import datetime
 
 from pipeline.against import POLICY
 from pipeline.comparison import Comparison, comparison_of
 from pipeline.core.masking import masked_record, masked_result
-from pipeline.core.plan import NEVER_RUN, NOT_SELECTED, Step, ordered, unmet
-from pipeline.core.run_record import Report, RunRecord
-from pipeline.core.snapshot import Snapshot
-from pipeline.core.stage import StageResult, Status, not_run
-from pipeline.elaboration import elaborated
-from pipeline.errors import ConfigurationError, StorageTrouble
-from pipeline.execution.checkout import altered
-from pipeline.hidden_values import HiddenValues
-from pipeline.judging import result_of
+from pipeline.core.plan import NEVER_RUN, Step, ordered, unmet
+from pipeline.core.run_record import Report
+from pipeline.core.schedule import Task
+from pipeline.core.stage import StageResult, Status
+from pipeline.core.waiver_standing import waiting
+from pipeline.errors import ConfigurationError, PipelineError
 from pipeline.policy_stage import steps_of
 from pipeline.pruning import remember
 from pipeline.run_reports import RunReports
-from pipeline.stages.context import Context, Stage
-from pipeline.troubles import ended_by, is_defect
+from pipeline.run_results import SELECTED, RunResults
+from pipeline.stage_work import INTERRUPTED, StageWork
+from pipeline.stages.context import Stage
 from pipeline.workplace import Workplace
 
-SELECTED = "This stage was selected and has not begun."
-INTERRUPTED = "The run was interrupted before this stage had ended."
 INTERRUPTED_BEFORE = "The run was interrupted before this stage began."
 
 
@@ -45,11 +46,11 @@ class Run:
         self._comparison = Comparison(baseline={})
         self._run_id = run_id
         self._reports = RunReports(workplace)
-        self._hidden = HiddenValues(workplace.redact, workplace.scratch)
-        self._snapshot: Snapshot | None = None
-        self._tree = Path()
-        self._record: RunRecord | None = None
+        self._so_far = RunResults(workplace, self._steps)
+        self._work = StageWork(workplace, self._stages, self._so_far)
         self._planned: tuple[str, ...] = ()
+        self._apart = False
+        self._behind = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,7 +70,7 @@ class Run:
     @property
     def begun(self) -> bool:
         """Whether :meth:`begin` has come to its end."""
-        return self._record is not None
+        return self._so_far.record is not None
 
     def begin(self, selected: Iterable[str]) -> tuple[str, ...]:
         """Take the lock and the snapshot, check the settings, write ``not-run`` for everything selected and its needs.
@@ -87,53 +88,122 @@ class Run:
             with self._reports.one_at_a_time("prepare"):
                 self._prepare(planned)
             self._run_always()
-        except BaseException:
-            self._record = None
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and self.begun:
+                self.interrupt(planned)
+            self._so_far.record = None
             self._place.lock.release()
             raise
         return tuple(name for name in planned if name not in self.always)
 
     def stage(self, name: str, *, reuse: bool = False, arguments: tuple[str, ...] = ()) -> StageResult:
-        """Run one stage, or reuse its earlier pass for this snapshot and policy when ``reuse`` allows it.
+        """Run one stage here and now, or reuse its earlier pass for this snapshot and policy when ``reuse`` allows it.
 
         Raises:
             ConfigurationError: the stage can't be run as things are configured; its result says so.
             KeyboardInterrupt: its result says that the run was interrupted.
         """
-        stage = self._stages[name]
-        place = self._place
-        missing = unmet(Step(name=name, needs=self.needs[name]), self._results())
-        if missing:
-            return self._settle(self._not_run(name, " ".join(missing)))
-        place.show_begun(name)
-        if reuse and (kept := self._reusable(stage)) is not None:
-            return self._settle(replace(kept, cached=True))
-        place.store.write(self._not_run(name, INTERRUPTED))
-        with tempfile.TemporaryDirectory(dir=place.scratch, prefix=f"{name}-", ignore_cleanup_errors=True) as scratch:
-            context = self._context(name, Path(scratch), arguments)
-            try:
-                result = self._carry_out(stage, context)
-            except KeyboardInterrupt:
-                self._settle(self._not_run(name, INTERRUPTED))
-                raise
-        return self._settle(result)
+        result = self.settled(name, reuse=reuse)
+        self.catch_up()
+        return result or self.carried_out(name, arguments)
 
-    def interrupt(self, names: Iterable[str]) -> None:
-        """Say of the stages that have not run that the run was interrupted."""
-        results = self._results()
+    def settled(self, name: str, *, reuse: bool = False) -> StageResult | None:
+        """The first half: the result that the stage has without being run, if it has one; then it has been written.
+
+        It is ``not-run`` when something that it needs is no pass. A result that is looked up belongs here. The merged
+        report says of it that the run has not come to it until :meth:`catch_up`: one report for a row of such stages.
+        """
+        missing = unmet(Step(name=name, needs=self.needs[name]), self._so_far.found)
+        if missing:
+            return self._written(self._so_far.blank(name, " ".join(missing)))
+        stage = self._stages[name]
+        if reuse and (kept := self._so_far.reusable(stage, self._work.context)) is not None:
+            return self._written(replace(kept, cached=True, reused=self._place.timestamp()))
+        if self._so_far.has_failed(name):
+            return None
+        kept = self._work.kept.take(stage, self._work.context(name, self._place.scratch), self._so_far.begun)
+        return self._written(kept) if kept is not None else None
+
+    def catch_up(self) -> None:
+        """Bring the merged report up to date, before anything that takes time; nothing is done where it is."""
+        if self._behind and not self._apart:
+            self.merge()
+
+    def carried_out(self, name: str, arguments: tuple[str, ...] = (), cores: int = 1) -> StageResult:
+        """The second half: run the stage, which needs to have been looked up before, and write what came of it.
+
+        Raises:
+            ConfigurationError: the stage can't be run as things are configured; its result says so.
+            KeyboardInterrupt: its result says that the run was interrupted.
+        """
+        self.catch_up()
+        if not self._apart:
+            self._place.show_begun(name)
+        try:
+            result = self._work.result(name, arguments, cores, self.settle)
+        except KeyboardInterrupt:
+            self.settle(self._so_far.blank(name, INTERRUPTED))
+            raise
+        written = self.settle(result)
+        context = self._work.context(name, self._place.scratch, arguments)
+        self._work.kept.keep(self._stages[name], context, written)
+        return written
+
+    def work_apart(self, tell: Callable[[str, str], None]) -> None:
+        """In a process that was forked: leave the merged report to the other, and have it show what is said."""
+        self._apart = True
+        self._place.apart(tell)
+
+    def came_apart(self, name: str) -> StageResult | None:
+        """What a stage has come to in another process, merged and shown; none when that has left no result."""
+        result = self._so_far.found.get(name)
+        if result is None or not self._so_far.is_of_this_run(result):
+            return None
+        self.merge()
+        self._place.console.end(result)
+        return result
+
+    def could_not_tell(self, name: str, reason: str, started: str) -> StageResult:
+        """Write of a stage whose process was stopped, or ended by itself, that it is inconclusive, and why."""
+        blank = self._so_far.blank(name, reason)
+        taken = (datetime.fromisoformat(self._place.timestamp()) - datetime.fromisoformat(started)).total_seconds()
+        return self.settle(replace(blank, status=Status.INCONCLUSIVE, started=started, duration_s=max(taken, 0.0)))
+
+    def prepare(self) -> None:
+        """Learn what no report may show, so that the stages' processes know it; what troubles that is told by them."""
+        with contextlib.suppress(PipelineError, OSError):
+            self._work.learn_what_to_hide()
+
+    def tasks(self, planned: Sequence[str]) -> tuple[Task, ...]:
+        """The planned stages as their schedule needs them."""
+        after = waiting(self._so_far.begun.waivers, self.names)
+        return tuple(
+            Task(
+                name=name,
+                after=(*self.needs[name], *after.get(name, ())),
+                alone=getattr(self._stages[name], "alone", False),
+                spreads=getattr(self._stages[name], "spreads", False),
+                usual_s=self._place.usual_s(name),
+            )
+            for name in planned
+        )
+
+    def interrupt(self, names: Iterable[str], begun: Collection[str] = ()) -> None:
+        """Say of the stages without a result that the run was interrupted, ``begun`` being those that were at work."""
+        results = self._so_far.found
         for name in names:
-            if name not in results or results[name].status is Status.NOT_RUN:
-                self._place.store.write(self._not_run(name, INTERRUPTED_BEFORE))
+            if name not in results or results[name].reasons == (SELECTED,):
+                reason = INTERRUPTED if name in begun else INTERRUPTED_BEFORE
+                self._place.store.write(self._so_far.blank(name, reason))
         self.merge()
 
     def report(self) -> Report:
         """The merged report as of now."""
-        if self._record is None:
-            raise ConfigurationError("The run has not begun.")
-        results = self._results()
-        everything = tuple(results.get(name) or self._not_run(name, NEVER_RUN) for name in self.names)
+        record = self._so_far.begun
+        results = self._so_far.found
+        everything = tuple(results.get(name) or self._so_far.blank(name, NEVER_RUN) for name in self.names)
         return Report(
-            record=self._record,
+            record=record,
             results=everything,
             finished=self._place.timestamp(),
             history=self._reports.history,
@@ -141,7 +211,9 @@ class Run:
 
     def merge(self) -> Report:
         """Write the merged report in every format; one process of the run at a time."""
-        return self._reports.write(self.report)
+        report = self._reports.write(self.report)
+        self._behind = False
+        return report
 
     def remember(self) -> None:
         """Leave the run's line to the history; what another process of the run has left is replaced."""
@@ -150,22 +222,28 @@ class Run:
 
     def close(self) -> None:
         """Show what came of the run and where its reports are, and give everything back."""
+        try:
+            self._conclude()
+        finally:
+            self._place.close()
+
+    def _conclude(self) -> None:
         if self.begun:
             self._say_what_was_missing()
-            ran = frozenset(name for name, result in self._results().items() if result.status is not Status.NOT_RUN)
+            ran = frozenset(name for name, result in self._so_far.found.items() if result.status is not Status.NOT_RUN)
             self._place.store.clear(self.names, ran)
             report = self.merge()
             self._reports.remember(report)
             self._place.show_verdict(report, self._planned)
-        self._place.close()
+            self._place.left_nothing()
 
     def _say_what_was_missing(self) -> None:
         """Nox never calls a session whose prerequisite failed, so the reason of such a stage is written here."""
-        results = self._results()
+        results = self._so_far.found
         for step in self._steps:
             missing = unmet(step, results)
             if missing and step.name in self._planned and results[step.name].reasons == (SELECTED,):
-                self._place.store.write(self._not_run(step.name, " ".join(missing)))
+                self._place.store.write(self._so_far.blank(step.name, " ".join(missing)))
 
     def _prepare(self, planned: tuple[str, ...]) -> None:
         place = self._place
@@ -179,16 +257,18 @@ class Run:
         for name in planned:
             if name in self._stages:
                 self._stages[name].check_settings(place.settings, snapshot)
-        self._planned, self._tree = planned, place.lay_out(snapshot, alone=joined is None)
-        self._comparison = comparison_of(place, snapshot, self._tree)
+        if joined is None:
+            place.clear_away()
+        tree = place.lay_out(snapshot, alone=joined is None)
+        self._planned, self._comparison = planned, comparison_of(place, snapshot, tree)
         record = place.record(self._run_id, snapshot, self.names, self._comparison.against)
         record = masked_record(self._comparison.noted(record), place.redact)
         if joined is not None and joined.against != record.against:
             raise ConfigurationError("The steps of one run are all compared with the same revision, or none is.")
-        self._snapshot = snapshot
-        self._record = self._reports.opened(joined or record, joined=joined is not None)
-        self._reset(joined is not None)
-        place.store.write_record(self._record)
+        self._work.about(snapshot, tree, self._comparison)
+        self._so_far.record = self._reports.opened(joined or record, joined=joined is not None)
+        self._so_far.reset(planned, joined=joined is not None)
+        place.store.write_record(self._so_far.record)
         self.merge()
 
     def _run_always(self) -> None:
@@ -197,100 +277,21 @@ class Run:
             return
         self._stages[POLICY] = self._comparison.policy
         with self._reports.one_at_a_time(POLICY):
-            current = self._results().get(POLICY)
-            if current is None or not self._is_of_this_run(current):
+            current = self._so_far.found.get(POLICY)
+            if current is None or not self._so_far.is_of_this_run(current):
                 self.stage(POLICY)
 
-    def _reset(self, joined: bool) -> None:
-        """Planned stages start as not-run, unless this very run (of another process) has their result already.
-
-        Results of another snapshot or policy are no results at all; those of stages that are not planned stay.
-        """
-        results = self._results()
-        for name in self.names:
-            current = results.get(name)
-            if current is None:
-                self._place.store.forget(name)
-            if name in self._planned:
-                if not (joined and current is not None and self._is_of_this_run(current)):
-                    self._place.store.write(self._not_run(name, SELECTED))
-            elif current is None:
-                self._place.store.write(self._not_run(name, NOT_SELECTED))
-
-    def _is_of_this_run(self, result: StageResult) -> bool:
-        return bool(result.started) and self._record is not None and result.started >= self._record.started
-
-    def _results(self) -> dict[str, StageResult]:
-        record = self._record
-        if record is None:
-            return {}
-        found = self._place.store.results(self.names, record.snapshot)
-        return {name: result for name, result in found.items() if result.policy == record.policy_digest}
-
-    def _reusable(self, stage: Stage) -> StageResult | None:
-        """An earlier result that still stands: a pass of this snapshot and policy, or what this very run found before.
-
-        What a run has found stands for the whole run: a failure that is tried again until it passes would be none.
-        """
-        kept = self._place.store.previous(stage.name)
-        record = self._record
-        if kept is None or record is None or (kept.snapshot, kept.policy) != (record.snapshot, record.policy_digest):
-            return None
-        if not self._place.store.is_intact(kept):
-            return None
-        if kept.status is not Status.PASS:
-            return kept if self._is_of_this_run(kept) else None
-        if self._place.is_old(kept.started):
-            return None
-        with tempfile.TemporaryDirectory(dir=self._place.scratch) as scratch:
-            context = self._context(stage.name, Path(scratch))
-            return kept if stage.still_holds(context, kept) else None
-
-    def _context(self, name: str, scratch: Path, arguments: tuple[str, ...] = ()) -> Context:
-        assert self._snapshot is not None  # nosec B101 - begin() has set it
-        return self._place.context(
-            name, self._snapshot, self._tree, scratch=scratch, results=self._results(), arguments=arguments
-        )
-
-    def _carry_out(self, stage: Stage, context: Context) -> StageResult:
-        """Run the stage and turn what it saw, or the trouble that it met, into a result."""
-        place = self._place
-        started, clock = place.timestamp(), place.ports.clock.monotonic()
-        result = replace(self._not_run(stage.name, INTERRUPTED), started=started)
-        try:
-            place.store.fresh_raw(stage.name)
-            self._learn_what_to_hide()
-            examination = stage.run(context)
-            changed = altered(context.snapshot, context.tree)
-            if changed:
-                raise StorageTrouble(f"The stage changed the snapshot that it was to check: {', '.join(changed[:3])}.")
-            assert self._record is not None  # nosec B101 - begin() has set it
-            examination, existing = self._comparison.of(stage, context, examination)
-            examination = elaborated(examination, context.snapshot, context.tree)
-            result = result_of(result, examination, record=self._record, others=self._results(), existing=existing)
-        except Exception as error:  # pylint: disable=broad-exception-caught  # none of them may end the run, or be green
-            result = ended_by(result, error)
-            if is_defect(error):
-                place.keep_traceback(stage.name, error)
-            if isinstance(error, ConfigurationError):
-                self._settle(replace(result, duration_s=place.ports.clock.monotonic() - clock))
-                raise
-        return replace(result, duration_s=place.ports.clock.monotonic() - clock)
-
-    def _learn_what_to_hide(self) -> None:
-        """Before anything of the files is shown; the record was written before, from git and the settings alone."""
-        if self._hidden.learn(self._stages.values(), self._context) and self._record is not None:
-            self._record = masked_record(self._record, self._place.redact)
-            self._place.store.write_record(self._record)
-
-    def _settle(self, result: StageResult) -> StageResult:
+    def settle(self, result: StageResult) -> StageResult:
         """Write a stage's result, show it, and make the merged report again."""
-        written = self._place.store.write(masked_result(result, self._place.redact))
-        remember(self._place, written)
-        self.merge()
-        self._place.console.end(written)
+        written = self._written(result)
+        self.catch_up()
         return written
 
-    def _not_run(self, name: str, reason: str) -> StageResult:
-        snapshot, policy = (self._record.snapshot, self._record.policy_digest) if self._record else ("", "")
-        return not_run(name, reason, snapshot=snapshot, policy=policy, command=self._place.command(name))
+    def _written(self, result: StageResult) -> StageResult:
+        """The result as it has been written and shown; the merged report is behind then."""
+        written = self._place.store.write(masked_result(result, self._place.redact))
+        remember(self._place, written)
+        self._behind = True
+        if not self._apart:
+            self._place.console.end(written)
+        return written

@@ -1,4 +1,4 @@
-"""``pipeline run``: stages and what they need, one after the other, and the exit code that follows."""
+"""``pipeline run``: stages and what they need, as many at once as there are cores, and the exit code that follows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pipeline import interrupts
 from pipeline.core.verdict import EXIT_CODES, worst
 from pipeline.errors import ConfigurationError
+from pipeline.execution.cores import usable_cores
 from pipeline.live import is_live, live_stages
 from pipeline.run import Run
+from pipeline.scheduling import Scheduler
 from pipeline.settings_values import nearest
 from pipeline.stages import registry
 from pipeline.stages.context import Stage
@@ -35,17 +37,22 @@ def carry_out(
     asked = tuple(selected) or names
     interrupts.as_keyboard_interrupt()
     run = Run(place, stages, run_id)
-    planned = run.begin(asked)
-    try:
-        each(run, planned, frozenset(asked), arguments)
-    finally:
-        run.close()
+    with interrupts.noted() as requests:
+        with requests.raised():
+            planned = run.begin(asked)
+        try:
+            jobs = place.settings.run.jobs or usable_cores()
+            Scheduler(run, place, requests, arguments).carry_out(planned, frozenset(asked), jobs)
+        finally:
+            run.close()
     statuses = {result.name: result.status for result in run.report().results}
     return EXIT_CODES[worst(statuses[name] for name in (*run.always, *(selected or required)))]
 
 
 def each(run: Run, planned: tuple[str, ...], asked: frozenset[str], arguments: tuple[str, ...]) -> None:
-    """Run the planned stages one after the other; a needed stage that nobody asked for is reused where it can be.
+    """Run the planned stages one after the other in this process.
+
+    A needed stage that nobody asked for is reused where it can be.
 
     Raises:
         KeyboardInterrupt: after the report has said so of every stage that was left.

@@ -13,8 +13,10 @@ from typing import Any
 from pipeline.core.expectations import Expectations
 from pipeline.core.finding import Confidence, Severity
 from pipeline.settings_build import ImageMaking
+from pipeline.settings_cache import Cache
 from pipeline.settings_keys import PYTHON, Maxima, expected_none, key, most
 from pipeline.settings_push import Push
+from pipeline.settings_run import Running
 from pipeline.settings_smoke import SmokeDose
 
 STAGE_NAMES = ("lint", "scan", "secrets", "audit", "test", "build", "smoke", "canary", "push")
@@ -138,6 +140,7 @@ class Test:
         0.0, "percentage points that coverage may lie below that of the revision compared with", low=0, high=100
     )
     minimum: int = key(1, "the fewest tests that must have run", low=1)
+    max_flaky: int = key(0, "the most tests that pass only when they are run again", low=0)
     max_skips: int | None = most("places that skip a test")
     max_xfails: int | None = most("places that expect a test to fail")
     max_coverage_pragmas: int | None = most("coverage pragmas")
@@ -238,15 +241,6 @@ class Reports:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cache:
-    """Reuse of earlier results."""
-
-    max_age_hours: float = key(
-        24.0, "the age up to which a needed stage's earlier pass for the same snapshot is reused", low=0
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Every effective value. ``sources`` says for each dotted key where its value comes from."""
 
@@ -263,12 +257,13 @@ class Settings:
     engine: Engine = Engine()
     reports: Reports = Reports()
     cache: Cache = Cache()
+    run: Running = Running()
     extra: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
 
 
-SECTIONS = (*STAGE_NAMES, "engine", "reports", "cache")
+SECTIONS = (*STAGE_NAMES, "engine", "reports", "cache", "run")
 """The sub-tables of ``[tool.pipeline]``."""
 
-POLICY_FREE = ("engine", "reports", "cache")
+POLICY_FREE = ("engine", "reports", "cache", "run")
 """Sections that decide how a run is carried out, not what it demands; they are not part of the policy's digest."""

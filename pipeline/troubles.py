@@ -5,12 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipeline.core.stage import StageResult, Status
-from pipeline.errors import PipelineError, TargetFault
+from pipeline.errors import (
+    EngineTrouble,
+    EnvironmentTrouble,
+    FetchTrouble,
+    PipelineError,
+    RegistryTrouble,
+    TargetFault,
+)
 
 
 def is_defect(error: Exception) -> bool:
     """Whether nobody has foreseen it: then it is a fault of the pipeline, whose trace its maintainers need."""
     return not isinstance(error, PipelineError | OSError)
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether it is trouble with what the pipeline stands on, which may be gone a moment later; never a finding."""
+    return isinstance(error, EngineTrouble | RegistryTrouble | FetchTrouble | EnvironmentTrouble)
 
 
 def ended_by(blank: StageResult, error: Exception) -> StageResult:

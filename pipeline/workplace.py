@@ -9,14 +9,16 @@ import getpass
 import hashlib
 import os
 import platform
+import shutil
 import traceback
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 
 from pipeline.against import POLICY, chosen
+from pipeline.cache_rules import may_write, why_fresh
 from pipeline.console import Console, standard
 from pipeline.core.containers import Ownership
 from pipeline.core.run_record import Against, Report, RunRecord
@@ -24,7 +26,10 @@ from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import StageResult
 from pipeline.execution.checkout import Checkout, lay_out
 from pipeline.execution.clock import SystemClock
+from pipeline.execution.descendants import MARK, end_marked
 from pipeline.execution.environments import UvEnvironments
+from pipeline.execution.file_results import ShelvedResults
+from pipeline.execution.files import remove_unfinished, write_atomically
 from pipeline.execution.processes import LocalProcesses
 from pipeline.execution.redaction import SecretRedactor
 from pipeline.execution.run_lock import RunLock
@@ -59,6 +64,7 @@ class Workplace:
         self.environ = environ
         self.choice = None if live else chosen(against, self.settings, environ)
         self._run_id = run_id
+        self._unfinished = root / ".pipeline" / "state" / "unfinished"
         own = root / ".pipeline"
         self.state = own / "state"
         reports = root / self.settings.reports.folder
@@ -72,8 +78,9 @@ class Workplace:
         for variables in (self.settings.test.environment, self.settings.smoke.environment):
             self.redact.variables(variables)
         self.console = console or standard(self.redact, environ)
-        self.processes = LocalProcesses(environ, self.console)
-        self.checkout = Checkout(root, LocalProcesses(environ))
+        mark = {f"{MARK}{self.ownership.checkout}": run_id}
+        self.processes = LocalProcesses(environ, self.console, mark)
+        self.checkout = Checkout(root, LocalProcesses(environ, mark=mark))
         self.lock = RunLock(own / "state" / "run.lock", run_id)
         self.store = ResultStore(
             reports,
@@ -110,6 +117,12 @@ class Workplace:
             last_change=self.checkout.last_change,
             ownership=self.ownership,
             cache=self._own / "cache",
+            file_results=ShelvedResults(
+                self._own / "cache" / "files",
+                self.console,
+                reads=not why_fresh(self.settings),
+                writes=may_write(self.settings, self.environ),
+            ),
         )
 
     @cached_property
@@ -144,6 +157,7 @@ class Workplace:
         scratch: Path,
         results: Mapping[str, StageResult],
         arguments: tuple[str, ...],
+        cores: int = 1,
     ) -> Context:
         """What a stage is given."""
         return Context(
@@ -158,6 +172,7 @@ class Workplace:
             results=results,
             previous=self.store.previous(stage),
             arguments=arguments,
+            cores=cores,
         )
 
     def record(
@@ -216,10 +231,19 @@ class Workplace:
         text = "".join(traceback.format_exception(error))
         self.store.keep(stage, "traceback.txt", self.redact(text.replace(str(self.root), ".")))
 
-    def show_begun(self, stage: str) -> None:
-        """Say that a stage begins."""
+    def usual_s(self, stage: str) -> float:
+        """How many seconds the stage took the last time; 0 where that is not known."""
         before = self.store.previous(stage)
-        self.console.begin(stage, before.duration_s if before is not None else 0.0)
+        return before.duration_s if before is not None else 0.0
+
+    def show_begun(self, stage: str, *, beside: bool = False) -> None:
+        """Say that a stage begins, ``beside`` others or alone."""
+        self.console.begin(stage, self.usual_s(stage), beside=beside)
+
+    def apart(self, tell: Callable[[str, str], None]) -> None:
+        """From now on this process works for the one that it was forked from, and has it show what is said."""
+        self.console.relay(tell)
+        self._opened.forget()
 
     def show_verdict(self, report: Report, planned: Collection[str]) -> None:
         """The last lines of a process that was to run the ``planned`` stages; GitHub gets its annotations of them."""
@@ -227,6 +251,28 @@ class Workplace:
         page = self.store.reports / "index.html"
         place = page if page.exists() else self.store.reports / "pipeline.json"
         self.console.verdict(report, (os.path.relpath(place, Path.cwd()),))
+
+    def gone_apart(self) -> None:
+        """Such a process has done its work: what it has opened is closed."""
+        self._opened.close()
+
+    def clear_away(self) -> None:
+        """At the beginning of a run, which has the lock: what one that was killed has left; then a note that one began.
+
+        Containers are left to the stage that uses the engine next, and to ``pipeline clean``.
+        """
+        if self._unfinished.exists():
+            end_marked(self.ownership.checkout, self._run_id)
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            self.scratch.mkdir(parents=True, exist_ok=True)
+            for folder in (self.store.reports, self.state):
+                remove_unfinished(folder)
+        write_atomically(self._unfinished, self._run_id)
+
+    def left_nothing(self) -> None:
+        """The run has come to its end; what a killed stage has left in the scratch folder the next one takes away."""
+        if not any(self.scratch.iterdir()):
+            self._unfinished.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Give the lock back, and whatever was opened."""

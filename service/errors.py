@@ -3,8 +3,10 @@
 import traceback
 from http import HTTPStatus
 
-from flask import Flask, Response, g, jsonify
+from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
+
+from service.hooks import FAILURE
 
 MESSAGES = {
     HTTPStatus.BAD_REQUEST: "the request is malformed, or names a host that is not served here",
@@ -40,7 +42,7 @@ def unexpected(error: Exception) -> Response:
     """
     if type(error).__module__ == SERVER_REFUSALS:
         return answer(BadRequest())
-    g.failure = {
+    request.environ[FAILURE] = {
         "error": type(error).__name__,
         "where": [
             f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-5:]

@@ -1,76 +1,146 @@
-"""What happens around every request: its id, the limits, the security headers and its log line."""
+"""What happens around every request: its id, the limits, the security headers and its log line.
+
+The id, the headers and the line are WSGI around the application: they are the same for every answer, and in Flask's own
+objects they cost more than the answer. The limits are about what Flask has taken apart already, so they are its hook.
+"""
+
+from __future__ import annotations
 
 import logging
+import os
 import re
 import time
-import uuid
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, abort, current_app, g, request
+from flask import Flask, abort, request
+from werkzeug.sansio.utils import host_is_trusted
+
+from service.settings import Config
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 # The answers are data for programs: nothing may render, frame, sniff or store them.
-SECURITY_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
+SECURITY_HEADERS = [
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+]
+TRANSPORT_SECURITY = ("Strict-Transport-Security", "max-age=31536000")
+
+# Where, in a request's environment, an error handler leaves what the log line is to tell of a fault.
+FAILURE = "service.failure"
 
 _LOG = logging.getLogger("service.request")
 
 
-def before() -> None:
-    """Name the request, then refuse what is too large before anything works on it."""
-    g.started = time.perf_counter()
-    offered = request.headers.get(REQUEST_ID_HEADER, "")
-    g.request_id = offered if _REQUEST_ID.fullmatch(offered) else uuid.uuid4().hex
-    limits = current_app.config["SETTINGS"].limits
-    if _size((request.view_args or {}).get("item")) > limits.item:
-        abort(414)
-    if _size(request.args.get("lang")) > limits.lang:
-        abort(414)
-    # Reading is the only way to measure a body that comes in chunks. One byte more than allowed is
-    # asked for, because werkzeug's own limit cuts such a body off there without an error. A larger
-    # declared length is refused by werkzeug without reading.
-    request.max_content_length = limits.body + 1
-    if len(request.get_data(cache=False)) > limits.body:
-        abort(413)
+class Envelope:
+    """The WSGI application inside, with an id and security headers on each answer and a log line for it."""
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self._application = application
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Pass the request on; its id is the client's if that is harmless, else a fresh one."""
+        started = time.perf_counter()
+        offered = environ.get("HTTP_X_REQUEST_ID", "")
+        request_id = offered if _REQUEST_ID.fullmatch(offered) else os.urandom(16).hex()
+
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Callable[[bytes], object]:
+            _log(_said(environ, status, headers, request_id, started), environ.get(FAILURE))
+            headers.append((REQUEST_ID_HEADER, request_id))
+            headers.extend(SECURITY_HEADERS)
+            if environ["wsgi.url_scheme"] == "https":
+                headers.append(TRANSPORT_SECURITY)
+            return start_response(status, headers, *error)
+
+        return self._application(environ, start)
 
 
-def after(response: Response) -> Response:
-    """Add the headers and write the request's only log line, which never holds what it carried.
+class _Record(logging.LogRecord):
+    """Made by hand, because a logger would look through the stack for the line of code, which no log line tells."""
 
-    The route's pattern stands for the path, which would contain the item.
+    def __init__(self, level: int, fields: dict[str, Any]) -> None:
+        super().__init__(_LOG.name, level, "", 0, "request", None, None)
+        self.fields = fields
+
+
+def _said(
+    environ: WSGIEnvironment, status: str, headers: list[tuple[str, str]], request_id: str, started: float
+) -> dict[str, Any]:
+    """What the log line says of an exchange: never what it carried.
+
+    The route's pattern stands for the path, which would contain the item. Flask's request is still there when the
+    answer starts.
     """
-    response.headers[REQUEST_ID_HEADER] = g.request_id
-    response.headers.update(SECURITY_HEADERS)
-    if request.is_secure:
-        response.headers["Strict-Transport-Security"] = "max-age=31536000"
-    fields = {
-        "request_id": g.request_id,
-        "remote": (request.remote_addr or "")[:64],
-        "method": request.method[:16],
-        "route": request.url_rule.rule if request.url_rule else None,
-        "status": response.status_code,
-        "bytes": response.content_length,
-        "duration_ms": round((time.perf_counter() - g.started) * 1000, 3),
-        **g.get("failure", {}),
+    rule = request.url_rule
+    length = dict(headers).get("Content-Length")
+    return {
+        "request_id": request_id,
+        "remote": environ.get("REMOTE_ADDR", "")[:64],
+        "method": environ["REQUEST_METHOD"][:16],
+        "route": rule.rule if rule else None,
+        "status": int(status[:3]),
+        "bytes": None if length is None else int(length),
+        "duration_ms": round((time.perf_counter() - started) * 1000, 3),
     }
-    level = logging.ERROR if "failure" in g else logging.INFO
-    _LOG.log(level, "request", extra={"fields": fields})
-    return response
 
 
-def register(app: Flask) -> None:
-    """Run both hooks around every request of ``app``, the refused ones included."""
-    app.before_request(before)
-    app.after_request(after)
+def _log(fields: dict[str, Any], failure: dict[str, Any] | None) -> None:
+    level = logging.ERROR if failure else logging.INFO
+    if _LOG.isEnabledFor(level):
+        _LOG.handle(_Record(level, {**fields, **failure} if failure else fields))
+
+
+def refusals(config: Config) -> Callable[[], None]:
+    """The hook that refuses an untrusted host and what is too large, before anything works on it.
+
+    Flask would check the host itself if it were told TRUSTED_HOSTS, by working out each name anew for every request.
+    """
+    limits, hosts = config.limits, config.serving.trusted_hosts
+
+    @lru_cache(maxsize=64)
+    def trusted(host: str) -> bool:
+        return host_is_trusted(host, hosts)
+
+    # What the first check loads is loaded now, once for all workers, and not while a client waits.
+    trusted(hosts[0])
+
+    def refuse() -> None:
+        if not trusted(request.host):
+            abort(400)
+        if _size((request.view_args or {}).get("item")) > limits.item or _size(request.args.get("lang")) > limits.lang:
+            abort(414)
+        if not _empty(request.environ):
+            # Reading is the only way to measure a body that comes in chunks. One byte more than allowed is asked for,
+            # because werkzeug's own limit cuts such a body off there without an error. A larger declared length is
+            # refused by werkzeug without reading.
+            request.max_content_length = limits.body + 1
+            if len(request.get_data(cache=False)) > limits.body:
+                abort(413)
+
+    return refuse
 
 
 def _size(text: str | None) -> int:
     """Length in bytes, because that is what the server's own limit counts."""
     return len((text or "").encode())
+
+
+def _empty(environ: WSGIEnvironment) -> bool:
+    """Whether the request says that it has no body: then there is none to measure (RFC 9112, section 6.3)."""
+    return environ.get("CONTENT_LENGTH", "0") == "0" and "HTTP_TRANSFER_ENCODING" not in environ
+
+
+def register(app: Flask, config: Config) -> WSGIApplication:
+    """Limit the requests of ``app``; what is returned is to be served in the place of its ``wsgi_app``."""
+    app.before_request(refusals(config))
+    return Envelope(app.wsgi_app)

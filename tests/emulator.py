@@ -27,6 +27,7 @@ class PseudoTerminal:
         self.columns = columns
         self.resize(columns)
         self._parts: list[bytes] = []
+        self._hung_up = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -45,10 +46,16 @@ class PseudoTerminal:
 
     def close(self) -> None:
         """Nobody writes any more; waits until all has been read."""
-        if not self.stream.closed:
+        if not self.stream.closed and not self._hung_up:
             self.stream.close()
             self._reader.join()
             os.close(self._master)
+
+    def hang_up(self) -> None:
+        """The terminal goes away while programs still use it: the kernel sends them SIGHUP (pty(7), setsid(2))."""
+        self._hung_up = True
+        os.close(self._master)
+        self.stream.close()
 
     @property
     def written(self) -> str:

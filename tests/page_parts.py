@@ -16,7 +16,7 @@ from pipeline.core.containers import Image, Layer
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.gate import Gate, floor_gate
 from pipeline.core.history import HistoryEntry, PastStage
-from pipeline.core.image_details import described
+from pipeline.core.image_details import PACKAGE_SIZES, described
 from pipeline.core.stage import Artifact, NotChecked, StageResult, Status, Suppression, Tool
 
 STAGES = ("lint", "scan", "secrets", "audit", "test", "build", "smoke", "canary", "push")
@@ -109,7 +109,10 @@ def _own(name: str) -> dict[str, Any]:
         },
         "audit": {"components": (component("flask", "3.1.3"), component("gunicorn", "27.0.1"))},
         "build": {
-            "details": image_details(),
+            "details": {
+                **image_details(),
+                PACKAGE_SIZES: [{"kind": "pypi", "name": "flask", "version": "3.1.3", "size_bytes": 1_200_000}],
+            },
             "components": (component("libc6", "2.41-12+deb13u4", ComponentKind.DEBIAN), component("flask", "3.1.3")),
         },
         "canary": {"details": canary_details()[0]},

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.file_results import FileResults, NothingKept
 from pipeline.core.ports import Environments, Outcome, ProcessRunner, ToolEnvironment
 from pipeline.core.snapshot import Entry, Kind, Snapshot
 from pipeline.core.stage import StageResult
@@ -107,6 +108,7 @@ def make_context(
     environments: Environments | None = None,
     snapshot: Snapshot | None = None,
     previous: StageResult | None = None,
+    file_results: FileResults | None = None,
 ) -> Context:
     """A Context for ``tree``, its own folders below ``folder``; an effect that was not given can't be used."""
     effects: Any = {
@@ -117,6 +119,7 @@ def make_context(
         "redact": SecretRedactor({}),
         "last_change": lambda paths: "2025-12-31T00:00:00Z",
         "releases": RememberedReleases(),
+        "file_results": file_results or NothingKept(),
     }
     ports: dict[str, Any] = {part.name: effects.get(part.name) for part in fields(Ports)}
     for name in ("scratch", "raw", "state"):

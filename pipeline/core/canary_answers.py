@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 OTHERS = "(others)"
@@ -19,6 +20,7 @@ OTHERS = "(others)"
 
 _VALUES = 4
 _ITEMS = 200
+_BODIES = 64
 _DEPTH = 8
 _LONGEST = 120
 # The frame of an answer, not what it says; the body's length follows from the body.
@@ -54,6 +56,14 @@ def described(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> d
         key = name.lower()
         if key not in _FRAME:
             items[_HEADER + key] = f"{items[_HEADER + key]}, {value}" if _HEADER + key in items else value
+    shown = [(name, _short(value)) for name, value in items.items()]
+    return dict((*shown, *_said(body))[:_ITEMS])
+
+
+@lru_cache(maxsize=_BODIES)
+def _said(body: bytes) -> tuple[tuple[str, str], ...]:
+    """The items of a body. Most answers of an endpoint have the same one, and taking it apart costs most."""
+    items: dict[str, str] = {}
     try:
         document = json.loads(body) if body[:1] in (b"{", b"[") else None
     except (ValueError, RecursionError):
@@ -65,7 +75,7 @@ def described(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> d
             # The elements of a list lie at one place: their types and values are told together.
             before = items.get(name)
             items[name] = value if before in (None, value) else f"{before} | {value}"
-    return {name: _short(value) for name, value in list(items.items())[:_ITEMS]}
+    return tuple((name, _short(value)) for name, value in list(items.items())[:_ITEMS])
 
 
 def profile(answers: Iterable[Mapping[str, str]]) -> Answers:

@@ -119,8 +119,9 @@ def judge(sides: Mapping[str, Side], rules: Comparison, look: int, *, disturbed:
 
 def compare(release: Side, candidate: Side, rules: Comparison, look: int = 1) -> tuple[Check, ...]:
     """Judge the candidate against the release; checks for each metric and endpoint, none without traffic."""
-    names = sorted(release.keys() | candidate.keys())
-    pairs = {n: Pair(endpoint=n, old=release.get(n, NOTHING), new=candidate.get(n, NOTHING)) for n in names}
+    old, new = ({name: seen.in_order() for name, seen in side.items()} for side in (release, candidate))
+    names = sorted(old.keys() | new.keys())
+    pairs = {n: Pair(endpoint=n, old=old.get(n, NOTHING), new=new.get(n, NOTHING)) for n in names}
     # An endpoint that the release has only errors for is new, or broken there: nothing to compare with.
     unserved = {n: p for n, p in pairs.items() if not p.old.latencies_ms and p.old.errors and p.new.latencies_ms}
     both = {name: pair for name, pair in pairs.items() if name not in unserved}

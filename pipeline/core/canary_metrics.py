@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -247,4 +248,5 @@ def _distances(values: Sequence[float]) -> list[float]:
 def _more_above(a: Sequence[float], b: Sequence[float], share: float) -> float:
     """How likely so many of A would lie above the quantile of both by chance."""
     threshold = quantile([*a, *b], share)
-    return fisher_greater(sum(ms > threshold for ms in a), len(a), sum(ms > threshold for ms in b), len(b))
+    above_a, above_b = (len(side) - bisect_right(sorted(side), threshold) for side in (a, b))
+    return fisher_greater(above_a, len(a), above_b, len(b))

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.errors import TargetFault
+
+TMP = "/tmp"  # nosec B108 - in the container, not on this machine
+"""The folder that can be written in a container."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +23,8 @@ class ContainerRequest:
     ``image`` is an image id. The host's port is chosen by the system. ``secrets`` are environment values that must
     never be shown; they are given to the container like ``environment``. ``tmp_mb`` and ``shm_mb`` are the sizes of the
     only two places that can be written, /tmp and /dev/shm, in mebibytes; both live in memory and count as such. Without
-    a size for it /tmp can't be written either. ``nameservers`` take the place of the engine's own.
+    a size for it /tmp can't be written either. ``nameservers`` take the place of the engine's own. ``files`` are files
+    of this machine that can be read in the container, by their paths there.
     """
 
     image: str
@@ -33,6 +38,7 @@ class ContainerRequest:
     tmp_mb: int = 32
     shm_mb: int = 16
     nameservers: tuple[str, ...] = ()
+    files: Mapping[str, Path] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pipeline.core.evidence import listed
 from pipeline.core.finding import Finding, Severity, State
 
 
@@ -86,3 +87,14 @@ def _told_apart(allowed: float, found: float, digits: int) -> tuple[str, str]:
 def check_gate(passed: bool, *, what: str, allowed: str, found: str) -> Gate:
     """A condition that is not a number."""
     return Gate(what=what, allowed=allowed, found=found, passed=passed)
+
+
+def steadiness_gates(flaky: Sequence[str], most: int) -> tuple[Gate, ...]:
+    """A gate on the tests that failed and then passed when they were run again; none where there are no such tests.
+
+    Such a test has failed on this very content, so that it has passed is no more certain than that it has failed.
+    """
+    if not flaky:
+        return ()
+    what, found = "tests that passed only on another try", f"{len(flaky)} ({listed(flaky, 3)})"
+    return (check_gate(len(flaky) <= most, what=what, allowed=str(most), found=found),)

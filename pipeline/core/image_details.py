@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pipeline.core.component import ComponentKind
 from pipeline.core.containers import Image
 
 IMAGE = "image"
 """The name of these details."""
+
+PACKAGE_SIZES = "package_sizes"
+"""The name of the details on how much of the image is which package: a list of :class:`PackageSize`."""
 
 LONGEST_STEP = 500
 """Characters of the step that made a layer; recipes hold whole scripts."""
@@ -50,6 +54,20 @@ class ImageDetails:
     layers: tuple[ImageLayer, ...] = ()
     debian_packages: int = 0
     python_packages: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageSize:
+    """The bytes of a package's files in the image."""
+
+    kind: ComponentKind
+    name: str
+    version: str
+    size_bytes: int
+
+    def __post_init__(self) -> None:
+        if self.size_bytes < 0:
+            raise ValueError("a size is not negative")
 
 
 def described(

@@ -25,7 +25,7 @@ Mask = Callable[[str], str]
 
 
 OURS: Mapping[type, frozenset[str]] = {
-    StageResult: frozenset({"name", "snapshot", "policy", "started"}),
+    StageResult: frozenset({"name", "snapshot", "policy", "started", "reused"}),
     Finding: frozenset({"id", "exploited"}),
     Evidence: frozenset({"unit"}),
     Artifact: frozenset({"path", "sha256"}),

@@ -85,16 +85,20 @@ def judged(found: Iterable[Difference]) -> tuple[Difference, ...]:
 # Which way a key goes, by its name; the first pattern that matches the whole name decides.
 (
     _HIGHER, _LOWER, _SCOPE, _STAGES, _EXCLUSIONS, _RATING, _LEAVE, _DUTY, _FREE, _SIGNING, _DEMANDS, _LICENCES, _DOSE,
-    _ANSWERING,
+    _ANSWERING, _REUSE, _KEEPING, _BELIEVED,
 ) = (
     "higher", "lower", "scope", "stages", "exclusions", "rating", "leave", "duty", "free", "signing", "demands",
-    "licences", "dose", "answering",
+    "licences", "dose", "answering", "reuse", "keeping", "believed",
 )  # fmt: skip
 _WAYS: tuple[tuple[str, str], ...] = (
     (r"(.*[._])?timeout_s", _FREE),
     (r"against|name|version|service|python|canary\.rate", _FREE),
     (r"push\.(registry|repository|ca_file|key_file|public_key|policy|builder|source)", _FREE),
     (r"push\.(trust_config|identity|issuer|trusted_root|rehearsal_image)", _FREE),
+    (r"cache\.max_mb", _FREE),
+    (r"cache\.fresh", _REUSE),
+    (r"cache\.write", _KEEPING),
+    (r"cache\.dir", _BELIEVED),
     (r"push\.keyless", _DUTY),
     (r"push\.sign", _SIGNING),
     (r"canary\.answers", _ANSWERING),
@@ -123,6 +127,12 @@ _RATINGS = ("info", "low", "medium", "high", "critical")
 _SIGNINGS = ("required", "auto", "off")
 _ANSWERINGS = ("values", "schema", "off")
 _DOSES = ("full", "standard")
+_REUSES = ("always", "auto", "never")
+_KEEPINGS = ("never", "auto", "always")
+_ORDERS = {
+    _RATING: _RATINGS, _SIGNING: _SIGNINGS, _DOSE: _DOSES, _ANSWERING: _ANSWERINGS, _REUSE: _REUSES,
+    _KEEPING: _KEEPINGS,
+}  # fmt: skip
 
 
 def way_of(name: str) -> str:
@@ -150,9 +160,12 @@ def _difference(name: str, old: Any, new: Any, exists: Callable[[str], bool]) ->
 
 def _ordered(way: str, old: Any, new: Any) -> Effect | None:
     """Which way one value goes after another; none when they can't be ordered."""
-    order = {_RATING: _RATINGS, _SIGNING: _SIGNINGS, _DOSE: _DOSES, _ANSWERING: _ANSWERINGS}.get(way, ())
+    order = _ORDERS.get(way, ())
     if old in order and new in order:
         return _effect(order.index(new) > order.index(old))
+    if way == _BELIEVED:
+        # Results of which nobody knows who wrote them would pass for this project's own.
+        return Effect.LOOSENS
     if way in (_LEAVE, _DUTY):
         return _effect((way == _LEAVE) == bool(new)) if bool(old) != bool(new) else Effect.NEUTRAL
     if way in (_HIGHER, _LOWER):

@@ -86,7 +86,7 @@ class StageResult:
     """What a run says of one stage. Times are ISO 8601 in UTC; ``duration_s`` is in seconds.
 
     ``doubts`` and ``notes`` are the examination's own, so that status and reasons can be derived again; so are
-    ``details`` and ``components``.
+    ``details`` and ``components``. ``retries`` say for each try before the last one why it could not tell.
     """
 
     name: str
@@ -109,7 +109,9 @@ class StageResult:
     started: str = ""
     duration_s: float = 0.0
     cached: bool = False
+    reused: str = ""
     command: str = ""
+    retries: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.status is not Status.PASS and not self.reasons:

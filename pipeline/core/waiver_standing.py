@@ -110,6 +110,20 @@ def with_waivers(
     return replace(examination, gates=(*examination.gates, unused_gate(unused)), notes=notes)
 
 
+def waiting(waivers: Iterable[Waiver], stages: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """For each stage those before it, in the order of ``stages``, whose end its judgement on waivers waits for.
+
+    These are all that may use one waiver, so that the last of them judges, whichever would be the first to end. Where
+    it is not known which stages those are, they are all.
+    """
+    after: dict[str, dict[str, None]] = {}
+    for waiver in waivers:
+        users = [name for name in stages if not waiver.stages or name in waiver.stages]
+        for place, name in enumerate(users):
+            after.setdefault(name, {}).update(dict.fromkeys(users[:place]))
+    return {name: tuple(others) for name, others in after.items() if others}
+
+
 def unused_gate(unused: Sequence[Waiver]) -> Gate:
     """No waiver may be left that hides nothing."""
     lines = "; ".join(f"{waiver.place}: {waiver.title}" for waiver in unused)

@@ -9,6 +9,7 @@ from typing import Any
 import docker
 from docker.errors import APIError, NotFound
 
+from pipeline.core.container import TMP
 from pipeline.core.containers import ContainerEnded, ContainerRequest, ContainerState, Executed, Usage
 from pipeline.core.secret_forms import MASK
 from pipeline.engines.docker_faults import explanation, nothing_to_start, speaking, status_of, tail
@@ -62,8 +63,7 @@ def _restrictions(client: docker.APIClient, request: ContainerRequest) -> Any:
     No init process is put in front: what ships must itself handle SIGTERM as process 1, and that is what is to be seen.
     """
     memory = request.memory_mb * _MEBIBYTE
-    # In the container, not on this machine.
-    tmp = {"/tmp": f"rw,noexec,nosuid,nodev,size={request.tmp_mb}m,mode=1777"}  # nosec B108
+    tmp = {TMP: f"rw,noexec,nosuid,nodev,size={request.tmp_mb}m,mode=1777"}
     return client.create_host_config(
         read_only=True,
         cap_drop=["ALL"],
@@ -74,6 +74,10 @@ def _restrictions(client: docker.APIClient, request: ContainerRequest) -> Any:
         nano_cpus=int(request.cpus * 1e9),
         tmpfs=tmp if request.tmp_mb else None,
         dns=list(request.nameservers) or None,
+        mounts=[
+            docker.types.Mount(target=inside, source=str(file), type="bind", read_only=True)
+            for inside, file in request.files.items()
+        ],
         shm_size=request.shm_mb * _MEBIBYTE,
         ipc_mode="private",
         port_bindings={request.port: (LOOPBACK, None)},

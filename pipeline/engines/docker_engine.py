@@ -157,7 +157,11 @@ class DockerEngine:
     def export(self, reference: str, target: Path) -> None:
         """Write the image as a docker-archive (``docker save``) to ``target``."""
         with target.open("wb") as file, speaking("export an image"):
-            chunks = self._messages(lambda client: client.get_image(reference, _CHUNK), _TRANSFER_S, "export an image")
+            chunks = self._messages(
+                lambda client: docker_stream.joined(client.get_image(reference, _CHUNK), _CHUNK),
+                _TRANSFER_S,
+                "export an image",
+            )
             with contextlib.closing(chunks) as pieces:
                 for piece in pieces:
                     _write(file, piece)

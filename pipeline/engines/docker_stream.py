@@ -81,6 +81,21 @@ def messages(
         reader.abandon()
 
 
+def joined(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The same bytes in pieces of at least ``size``, but for the last: an engine sends 32 KiB at a time, and handing
+    each from thread to thread takes longer than reading it.
+    """
+    waiting, length = [], 0
+    for piece in pieces:
+        waiting.append(piece)
+        length += len(piece)
+        if length >= size:
+            yield b"".join(waiting)
+            waiting, length = [], 0
+    if waiting:
+        yield b"".join(waiting)
+
+
 class _Reader:
     """Reads into an inbox that has little room, so that a slow consumer holds up the engine and not
     memory.

@@ -25,6 +25,8 @@ _GIT_TIMEOUT_S = 60.0
 _SUBMODULE = "160000"
 _PATHS_AT_ONCE = 500
 _COMPLETE = ".complete"
+OWN_FOLDER = ".pipeline"
+"""The folder that no commit may have."""
 _MODES = {Kind.FILE: 0o644, Kind.EXECUTABLE: 0o755}
 
 
@@ -39,7 +41,7 @@ class Checkout:
         """The tracked and the untracked, not ignored files as they are now.
 
         Raises:
-            ConfigurationError: not a git repository, or one without a commit.
+            ConfigurationError: not a git repository, one without a commit, or one that tracks our own folder.
             StorageTrouble: a file can't be read.
         """
         self._require_repository()
@@ -55,6 +57,7 @@ class Checkout:
         listing = self._must("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".")
         staged = self._must("ls-files", "-z", "-v", "--stage", "--", ".")
         submodules, hushed = _index(staged.stdout)
+        _require_own_folder(staged.stdout)
         try:
             entries = [
                 entry
@@ -132,6 +135,9 @@ class Checkout:
             raise ConfigurationError(error.what, advice="Install git, then run again.") from error
         if outcome.timed_out:
             raise ToolTrouble(f"git {arguments[0]} was stopped after {_GIT_TIMEOUT_S:.0f} seconds without an end.")
+        if outcome.exit_code < 0:
+            # It has said nothing, which must not be taken for an answer.
+            raise ToolTrouble(f"git {arguments[0]} was ended by signal {-outcome.exit_code}.")
         return outcome
 
     def _must(self, *arguments: str) -> Outcome:
@@ -139,6 +145,21 @@ class Checkout:
         if outcome.exit_code != 0:
             raise ConfigurationError(f"git {arguments[0]} failed.", why=f"It says: {outcome.tail(2)}")
         return outcome
+
+
+def _require_own_folder(listing: str) -> None:
+    """Raises ConfigurationError where the commit brings along what the pipeline believes to be its own.
+
+    Environments, laid out trees and kept results lie there: who may propose a change could propose a pass with it.
+    """
+    for record in listing.split("\0"):
+        path = record.partition("\t")[2]
+        # Whatever the case: on some file systems it is the same folder.
+        if path.partition("/")[0].casefold() == OWN_FOLDER:
+            raise ConfigurationError(
+                f"git tracks {path}, and {OWN_FOLDER} is where the pipeline keeps what it has made itself.",
+                advice=f"Take it out of git: git rm -r --cached {OWN_FOLDER}; and add /{OWN_FOLDER}/ to .gitignore.",
+            )
 
 
 def _lines(path: Path) -> list[str]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import tempfile
 from pathlib import Path
 
 from pipeline.errors import StorageTrouble
+
+# What stands in a file's place until it is whole: here, and in pipeline.execution.report_files.
+_UNFINISHED = re.compile(r"\..+\.(?:[a-z0-9_]{8})")
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -39,6 +43,14 @@ def write_atomically(path: Path, text: str) -> None:
         if temporary:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Take away files below ``folder`` that were being written when a run was killed, as far as that is possible."""
+    for path in folder.rglob(".*"):
+        if _UNFINISHED.fullmatch(path.name) and not path.is_symlink():
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def sha256_of(path: Path) -> str:

@@ -26,7 +26,7 @@ def find_python(
     running = ".".join(map(str, sys.version_info[:3]))
     if _fits(running, wanted) and sys.prefix == sys.base_prefix:
         return Path(sys.executable), running
-    for candidate in _candidates(wanted, environ):
+    for candidate in candidates(wanted, environ):
         found = _probe(candidate, processes, folder)
         if found is not None and _fits(found[1], wanted):
             return found
@@ -46,7 +46,8 @@ def running_python(processes: ProcessRunner, folder: Path) -> tuple[Path, str]:
     return found
 
 
-def _candidates(wanted: str, environ: Mapping[str, str]) -> Iterator[Path]:
+def candidates(wanted: str, environ: Mapping[str, str]) -> Iterator[Path]:
+    """The programs that may be the Python ``wanted``, in the order in which they are tried."""
     # Programs are named by the first two numbers, whatever is wanted.
     short = ".".join(wanted.split(".")[:2])
     name = f"python{short}"

@@ -16,11 +16,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from pipeline.core.ports import Outcome, Progress, Request
 from pipeline.errors import ToolTrouble
+from pipeline.execution.descendants import MARK
 
 INHERITED = (
     "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SYSTEMROOT",
@@ -37,7 +39,9 @@ INHERITED = (
 
 _GRACE_S = 5.0
 _BEAT_S = 1.0
+_SLACK_S = 4.0
 _PR_SET_PDEATHSIG = 1
+_REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Loaded before any fork: a child between fork and exec must not take the loader's lock, and all that it does there
 # (preexec_fn, of which pylint warns as W1509) is one system call. R1732 (use "with") is for processes without a group.
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -46,8 +50,14 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 class LocalProcesses:
     """The ProcessRunner of this machine. ``progress`` hears what a process with a title is and how far it has come."""
 
-    def __init__(self, environ: Mapping[str, str], progress: Progress | None = None) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], progress: Progress | None = None, mark: Mapping[str, str] | None = None
+    ) -> None:
+        """``mark`` goes into the environment of every process, and of whatever it starts, so that it can be found."""
         self._inherited = {name: environ[name] for name in INHERITED if name in environ}
+        # A pipeline may be at work in a test of another one; what it starts works for both.
+        self._inherited |= {name: value for name, value in environ.items() if name.startswith(MARK)}
+        self._inherited |= mark or {}
         self._progress = progress
 
     def run(self, request: Request) -> Outcome:
@@ -59,27 +69,39 @@ class LocalProcesses:
         """
         started = time.monotonic()
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as given:
+            # What is raised in the middle of a fork is lost (Python ignores it), and a request to stop must not be.
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, _REQUESTS)
+            process = None
             try:
-                given.write(request.stdin.encode("utf-8", "surrogateescape"))
-                given.seek(0)
-                # An argument list, never a shell; its end is waited for, and the hook does nothing but call the kernel.
-                process = subprocess.Popen(  # nosec B603  # pylint: disable=R1732,W1509
-                    request.argv, cwd=request.cwd, env=self._environment(request), stdin=given, stdout=out, stderr=err,
-                    start_new_session=True, preexec_fn=_die_with_parent if _LIBC is not None else None,
-                )  # fmt: skip
-            except (OSError, ValueError) as error:
-                # ValueError: a null byte or a lone surrogate in what the process is given.
-                why = getattr(error, "strerror", None) or error
-                raise ToolTrouble(f"{Path(request.argv[0]).name} could not be started: {why}.") from error
-            try:
+                process = self._started(request, mask, given, out, err)
+                # A request that has come meanwhile is raised here, where what was started is stopped again.
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
                 timed_out = not self._wait(process, request, started)
             finally:
                 # Also after a normal end: what it left running in its group has no business staying.
-                stop_group(process)
+                if process is not None:
+                    stop_group(process)
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             return Outcome(
                 exit_code=process.returncode, stdout=_text(out, request.undecodable), stderr=_text(err),
                 duration_s=time.monotonic() - started, timed_out=timed_out,
             )  # fmt: skip
+
+    def _started(
+        self, request: Request, mask: set[int | signal.Signals], given: IO[bytes], out: IO[bytes], err: IO[bytes]
+    ) -> subprocess.Popen[bytes]:
+        try:
+            given.write(request.stdin.encode("utf-8", "surrogateescape"))
+            given.seek(0)
+            # An argument list, never a shell; its end is waited for, and the hook does nothing but call the kernel.
+            return subprocess.Popen(  # nosec B603  # pylint: disable=W1509
+                request.argv, cwd=request.cwd, env=self._environment(request), stdin=given, stdout=out, stderr=err,
+                start_new_session=True, preexec_fn=partial(_become_a_tool, mask),
+            )  # fmt: skip
+        except (OSError, ValueError) as error:
+            # ValueError: a null byte or a lone surrogate in what the process is given.
+            why = getattr(error, "strerror", None) or error
+            raise ToolTrouble(f"{Path(request.argv[0]).name} could not be started: {why}.") from error
 
     def _environment(self, request: Request) -> dict[str, str]:
         merged: dict[str, str | None] = {**self._inherited, **request.env}
@@ -87,16 +109,22 @@ class LocalProcesses:
 
     def _wait(self, process: subprocess.Popen[bytes], request: Request, started: float) -> bool:
         """Whether it ended within its time; says again and again that it is at work."""
+        suspended, looked = 0.0, started
         while True:
+            begun = time.monotonic()
+            # Much more than a beat since the last look is time during which we were stopped (SIGSTOP, Ctrl-Z), and the
+            # process with us for all we know: that is no time that it has had.
+            suspended += max(begun - looked - _BEAT_S - _SLACK_S, 0.0)
+            looked = begun
             if self._progress is not None and request.title:
                 so_far = request.so_far() if request.so_far is not None else ""
                 self._progress.update(f"{request.title}: {so_far}" if so_far else request.title)
-            left = request.timeout_s - (time.monotonic() - started)
+            left = request.timeout_s - (begun - started - suspended)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=max(min(left, _BEAT_S), 0.0))
+                return True
             if left <= 0:
                 return False
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=min(left, _BEAT_S))
-                return True
 
 
 def stop_group(process: subprocess.Popen[bytes]) -> None:
@@ -218,6 +246,13 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 def _die_with_parent() -> None:
     """In the child, before it becomes the tool: end with the runner, however that ends (PR_SET_PDEATHSIG, prctl(2))."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # type: ignore[union-attr]  # only passed where it is there
+
+
+def _become_a_tool(mask: set[int | signal.Signals]) -> None:
+    """In the child, before it becomes the tool: no signal is held back that was not, and it ends with the runner."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    if _LIBC is not None:
+        _die_with_parent()
 
 
 def _text(file: IO[bytes], undecodable: str = "backslashreplace") -> str:

@@ -9,10 +9,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import IO
 
 from pipeline.errors import ConfigurationError, StorageTrouble
+
+STOPPING_S = 30.0
+"""How long is waited for what a run that was killed has left behind to stop, in seconds."""
+_PAUSE_S = 0.05
 
 
 class RunLock:
@@ -48,9 +53,13 @@ class RunLock:
         self._file = file
 
     def _take(self, file: IO[str]) -> None:
-        pid = ""
-        # A second look, since the holder whose name was read may have ended in between.
-        for _ in range(2):
+        pid, looks, until = "", 0, time.monotonic() + STOPPING_S
+        # A second look, since the holder whose name was read may have ended in between. One that was killed has left
+        # stages that hold the lock too for as long as they take to stop, which is not long.
+        while looks < 2 or (pid and not _lives(pid) and time.monotonic() < until):
+            if looks >= 2:
+                time.sleep(_PAUSE_S)
+            looks += 1
             if _alone(file):
                 file.seek(0)
                 file.truncate()
@@ -62,6 +71,7 @@ class RunLock:
             run_id, pid = _holder(file)
             if run_id == self._run_id:
                 return
+            fcntl.flock(file, fcntl.LOCK_UN)
         raise ConfigurationError(
             f"Another run is at work in this checkout (pid {pid or 'unknown'}).",
             advice="Wait until it has ended, or use another checkout.",
@@ -79,6 +89,17 @@ def _alone(file: IO[str]) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    return True
+
+
+def _lives(pid: str) -> bool:
+    """Whether there is such a process, of whichever user."""
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except PermissionError:
+        pass
     return True
 
 

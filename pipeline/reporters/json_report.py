@@ -129,7 +129,9 @@ def _stage(result: StageResult) -> dict[str, Any]:
         "started": result.started,
         "duration_s": round(result.duration_s, 3),
         "cached": result.cached,
+        "reused": result.reused,
         "command": result.command,
+        "retries": list(result.retries),
         "details": _finite(result.details),
         "components": [_plain(component) for component in result.components],
     }

@@ -10,7 +10,7 @@ import msgspec
 
 from pipeline.core.canary_details import CANARY, CanaryDetails
 from pipeline.core.component import Component
-from pipeline.core.image_details import IMAGE, ImageDetails
+from pipeline.core.image_details import IMAGE, PACKAGE_SIZES, ImageDetails, PackageSize
 from pipeline.core.run_record import Report
 from pipeline.core.stage import StageResult, Status
 from pipeline.reporters import sbom
@@ -51,10 +51,17 @@ def image(report: Report) -> ImageView | None:
     )
 
 
-def packages(report: Report) -> tuple[Component, ...]:
-    """What was found in the image."""
+def packages(report: Report) -> tuple[tuple[Component, str], ...]:
+    """What was found in the image, each with the size of its files in words, the largest first."""
     build = _result(report, _BUILD)
-    return build.components if build is not None else ()
+    found = build.components if build is not None else ()
+    told = _read(build, PACKAGE_SIZES, tuple[PackageSize, ...])
+    if told is None:
+        return tuple((item, "not known") for item in found)
+    # What has no files of its own is not told.
+    sizes = {(one.kind, one.name, one.version): one.size_bytes for one in told}
+    sized = [(sizes.get((item.kind, item.name, item.version), 0), item) for item in found]
+    return tuple((item, size(count)) for count, item in sorted(sized, key=lambda pair: -pair[0]))
 
 
 def canary(report: Report) -> tuple[CanaryDetails, tuple[Histogram, ...]] | None:

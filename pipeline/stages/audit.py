@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.core.advisories import AdvisorySource
+from pipeline.core.cache_inputs import Inputs, Lasting, exactly
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.exploitation import NOTHING_KNOWN, Exploitation
 from pipeline.core.gate import Gate
@@ -18,12 +19,13 @@ from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, StageResult
 from pipeline.errors import ConfigurationError, CouldNotTell
 from pipeline.settings import Settings
-from pipeline.stages.audit_assessment import UNIT, Observed, assess, units
+from pipeline.stages.audit_assessment import UNIT, Observed, assess, outdated, units
 from pipeline.stages.components import locked
 from pipeline.stages.context import Context
 from pipeline.stages.exploitation_files import check_there, read_files, still_those
-from pipeline.stages.lock_currency import lock_gate, read_text
-from pipeline.stages.restraints import nothing_to_check, with_expectation
+from pipeline.stages.inputs import LOCALE, OF_FINDINGS, chosen, named, of_files
+from pipeline.stages.lock_currency import lock_gate, read_text, requirement_files
+from pipeline.stages.restraints import OWN_FILE, nothing_to_check, with_expectation
 from pipeline.tools import cyclonedx, pip_audit
 
 _SAMPLE_HASH = f"sha256:{'0' * 64}"
@@ -61,10 +63,31 @@ class AuditStage:
             )
         check_there(audit)
 
+    def inputs(self, context: Context) -> Inputs:
+        """The lock, what it was made from, and the advisories; those of a service change by themselves."""
+        audit = context.settings.audit
+        taken_in = requirement_files(context, audit.requirements)
+        outside = (("audit.advisories", audit.advisories), ("audit.kev", audit.kev), ("audit.epss", audit.epss))
+        return Inputs(
+            files=of_files(exactly((audit.lock, *taken_in, OWN_FILE)), OF_FINDINGS),
+            follows_links=False,
+            settings=("audit", "build.python"),
+            locks=("audit",),
+            variables=LOCALE,
+            outside=named(outside),
+            compared=True,
+            facts=chosen(context, "audit.requirements"),
+            lasting=Lasting.LONG if audit.advisories else Lasting.SHORT,
+        )
+
     def still_holds(self, context: Context, result: StageResult) -> bool:
-        """Whether the advisories are still those of the result; online ones for as long as results are reused."""
+        """Whether the advisories are still those of the result, and not too old by now; online ones for as long as
+        results are reused.
+        """
         advisories = context.settings.audit.advisories
         if not still_those(context.settings.audit, result.metrics):
+            return False
+        if outdated(context.settings.audit, result.metrics, context.ports.clock.now()):
             return False
         if not advisories:
             return "advisories_sha256" not in result.metrics

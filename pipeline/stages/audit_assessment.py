@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -182,6 +182,17 @@ def _lost(observed: Observed) -> tuple[str, ...]:
 
 def _age_days(index: AdvisoryIndex | None, now: datetime) -> float:
     return (now - index.newest) / timedelta(days=1) if index is not None else 0.0
+
+
+def outdated(settings: Audit, metrics: Mapping[str, Metric], now: datetime) -> bool:
+    """Whether the advisories of a result with these metrics are older by now than ``audit.max_age_days`` allows."""
+    if "advisories_sha256" not in metrics:
+        return False
+    try:
+        age = (now - datetime.fromisoformat(str(metrics.get("advisories_date")))) / timedelta(days=1)
+    except (ValueError, TypeError):
+        return True
+    return not -(_CLOCK_SKEW / timedelta(days=1)) <= age <= settings.max_age_days
 
 
 def _freshness(settings: Audit, index: AdvisoryIndex | None, age: float) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import re
 from dataclasses import asdict, dataclass, replace
 
 from pipeline.core.bases import BaseSet
+from pipeline.core.cache_inputs import Inputs, Lasting, below, exactly
 from pipeline.core.containers import BuildFault, ContainerEngine, Image
 from pipeline.core.dockerfile_lines import parse_recipe
 from pipeline.core.evidence import Evidence
@@ -15,10 +16,12 @@ from pipeline.core.image_inputs import Making, as_details
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, Metric, NotChecked, StageResult, Tool
 from pipeline.errors import ConfigurationError, EngineTrouble
+from pipeline.images.baselock import shipped_lock
 from pipeline.images.compression import compressor
 from pipeline.images.contents import ImageContents, read_contents
 from pipeline.settings import Settings
-from pipeline.stages.build_plan import Prepared, prepared
+from pipeline.stages.build_context import IGNORE_FILE, admitted
+from pipeline.stages.build_plan import Prepared, prepared, text_of
 from pipeline.stages.components import installed
 from pipeline.stages.context import Context
 from pipeline.stages.image_assembly import Made, assemble, held
@@ -26,7 +29,9 @@ from pipeline.stages.image_checks import Inspected, judge, layers_of_base
 from pipeline.stages.image_judgement import image_gates, joined
 from pipeline.stages.image_parts import Found, Parts, find, project_parts
 from pipeline.stages.image_size import Sizes, left_open, measured, size_gates, sizes_by_package
+from pipeline.stages.image_sources import changed_last, image_sources
 from pipeline.stages.image_vulnerabilities import check_there, still_that
+from pipeline.stages.inputs import named, release_of, unpinned_recipe
 
 _NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
 _DIGITS = 12
@@ -71,8 +76,35 @@ class BuildStage:
                 advice="Set build.image to lower-case words.",
             )
 
+    def inputs(self, context: Context) -> Inputs:
+        """What the engine is given, dated by its own last change, and what the image is held against."""
+        settings, recipe = context.settings, context.settings.build.dockerfile
+        given = tuple(admitted(context.snapshot, text_of(context, IGNORE_FILE), recipe))
+        dated = changed_last(context, image_sources(parse_recipe(text_of(context, recipe)), recipe, given))
+        own = exactly((*(entry.path for entry in given), IGNORE_FILE, recipe, settings.audit.lock))
+        outside = (
+            ("build.debian_advisories", settings.build.debian_advisories),
+            ("audit.advisories", settings.audit.advisories),
+        )
+        return Inputs(
+            files=(*own, *below((settings.project.service, *settings.test.paths))), follows_links=False, engine=True,
+            settings=("build", "name", "version", "service", "audit", "test.paths", "secrets", "push.registry",
+                      "push.repository"),
+            locks=("wheels", "secrets", "audit"), outside=named(outside),
+            facts={
+                "the last change of its sources": f"{dated.time} {dated.doubt}", "the compressor": compressor(),
+                "the base lock": shipped_lock().digest,
+            },
+            lasting=Lasting.SHORT if settings.build.debian_advisories else Lasting.LONG,
+            why_not=unpinned_recipe(context),
+        )  # fmt: skip
+
     def still_holds(self, context: Context, result: StageResult) -> bool:
-        """Whether the engine still has the image; an engine that can't say so does not."""
+        """Whether the engine still has the image, and growth is measured against the release that was the last; against
+        itself it has not grown. An engine that can't say so does not have it.
+        """
+        if release_of(context) not in (result.metrics.get("manifest_digest"), result.metrics.get("last_release")):
+            return False
         try:
             there = context.ports.engine().image(str(result.metrics.get("image_id"))) is not None
             return there and still_that(context.settings.build, result.metrics)
@@ -146,6 +178,7 @@ def assess(built: Built, tool: Tool, settings: Settings) -> Examination:
         "manifest_digest": built.made.manifest.digest,
         "size_bytes": image.size_bytes,
         "compressed_bytes": built.sizes.compressed,
+        "last_release": built.sizes.released or "none",
         "created": built.ready.moment.time,
         "reproducible": "no" if built.ready.doubts else "yes",
         "tag": built.tag,

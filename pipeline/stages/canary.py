@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from pipeline.core.cache_inputs import Inputs, Lasting
 from pipeline.core.canary_judge import CANDIDATE, RELEASE, TWIN
 from pipeline.core.canary_observed import FEWEST
 from pipeline.core.snapshot import Snapshot
@@ -15,6 +16,7 @@ from pipeline.stages.canary_comparison import COMPARISON, beside
 from pipeline.stages.canary_limits import LIVE, examine_by_limits, live_url
 from pipeline.stages.canary_live import examine_live
 from pipeline.stages.context import Context
+from pipeline.stages.inputs import release_of
 from pipeline.stages.service_container import image_under_test, serving
 
 __all__ = ["CANDIDATE", "COMPARISON", "RELEASE", "TWIN", "CanaryStage"]
@@ -30,6 +32,7 @@ class CanaryStage:
     name: str = "canary"
     summary: str = "Compare the image with the current release, side by side; or judge a live one: -- --url URL."
     needs: tuple[str, ...] = ("build", "smoke")
+    alone: bool = True
     tags: tuple[str, ...] = ("container",)
 
     def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
@@ -46,6 +49,18 @@ class CanaryStage:
                 advice=f"Set it to {FEWEST * len(canary.paths)} or more.",
             )
         _check_tolerances(canary)
+
+    def inputs(self, context: Context) -> Inputs:
+        """The two images; what is measured is of this hour and this machine, so it does not last."""
+        return Inputs(
+            follows_links=False,
+            settings=("canary", "smoke", "push.registry", "push.repository", "push.timeout_s"),
+            python=False,
+            metrics=("build.image_id", "smoke.image_id"),
+            facts={"the current release": release_of(context)},
+            engine=True,
+            lasting=Lasting.SHORT,
+        )
 
     def still_holds(self, context: Context, result: StageResult) -> bool:
         """A comparison holds for the image that it was made with; a live deployment says nothing of this snapshot."""

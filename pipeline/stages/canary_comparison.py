@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from statistics import NormalDist
 
@@ -16,8 +15,9 @@ from pipeline.core.containers import Container, Usage
 from pipeline.core.evidence import Control
 from pipeline.core.stage import Examination
 from pipeline.core.statistics import most_above
-from pipeline.errors import ConfigurationError, CouldNotTell, TargetFault
+from pipeline.errors import ConfigurationError, CouldNotTell
 from pipeline.settings import Settings
+from pipeline.stages.canary_containers import role_of, serving_all, usage_of
 from pipeline.stages.canary_limits import limits_of
 from pipeline.stages.canary_measurement import (
     ROUNDS,
@@ -29,7 +29,7 @@ from pipeline.stages.canary_measurement import (
     measure,
 )
 from pipeline.stages.context import Context
-from pipeline.stages.service_container import serving
+from pipeline.stages.service_container import container_request
 
 COMPARISON = "comparison"
 
@@ -47,11 +47,11 @@ def beside(context: Context, image: str, release: str) -> Examination:
     context.ports.progress.say(f"pulling the current release {digest[:19]}")
     credentials = context.ports.registries().open().credentials
     released = context.ports.engine().pull(release, credentials, timeout_s=context.settings.push.timeout_s)
-    with contextlib.ExitStack() as stack:
-        containers = {side: stack.enter_context(_release_serving(context, released, side)) for side in (RELEASE, TWIN)}
-        containers[CANDIDATE] = stack.enter_context(serving(context, image, CANDIDATE))
+    images = {RELEASE: released, TWIN: released, CANDIDATE: image}
+    requests = {side: container_request(context, one, role_of(side)) for side, one in images.items()}
+    with serving_all(context, requests) as containers:
         for side, container in containers.items():
-            _confirm(container, side, image if side == CANDIDATE else released)
+            _confirm(container, side, images[side])
         examination = compared(context, containers)
     note = f"Compared with two fresh containers of the current release {digest[:19]}."
     if released == image:
@@ -66,14 +66,13 @@ def beside(context: Context, image: str, release: str) -> Examination:
 def compared(context: Context, containers: Mapping[str, Container]) -> Examination:
     """Measure running containers, by side, and judge."""
     rules = comparison(context.settings)
-    before = {side: container.usage() for side, container in containers.items()}
+    before = usage_of(containers)
     targets = {side: containers[side].base_url for side in SIDES}
     measurement = measure(context, targets, lambda done: settled(done, rules))
-    used = _used(measurement, before, {side: container.usage() for side, container in containers.items()})
+    used = _used(measurement, before, usage_of(containers))
     if any(sample.failed for sample in measurement.samples):
         for side, container in containers.items():
-            context.keep(f"{side.replace(' ', '-')}.log", container.logs())
-    measurement = replace(measurement, kept_answers=measurement.answers())
+            context.keep(f"{role_of(side)}.log", container.logs())
     examination, checks = assess(measurement, rules, used, context.settings.canary.resource_tolerance)
     keep(context, measurement, checks, {"mode": COMPARISON, "rules": asdict(rules)})
     context.keep("usage.json", json.dumps({side: asdict(one) for side, one in used.items()}, indent=2) + "\n")
@@ -154,19 +153,6 @@ def comparison_controls(release: Side, rules: Comparison) -> tuple[Control, ...]
         return planted
     found = compare(release, answering_otherwise(release), rules)
     return (*planted, control("answers with another status", "deviating answers", release, found))
-
-
-@contextlib.contextmanager
-def _release_serving(context: Context, image: str, side: str) -> Iterator[Container]:
-    """A container of the release. That the release does not start says nothing of the candidate."""
-    with contextlib.ExitStack() as stack:
-        try:
-            container = stack.enter_context(serving(context, image, side.replace(" ", "-")))
-        except TargetFault as fault:
-            raise CouldNotTell(
-                "The current release does not start, so there is nothing to compare with.", why=str(fault)
-            ) from fault
-        yield container
 
 
 def _confirm(container: Container, side: str, image: str) -> None:

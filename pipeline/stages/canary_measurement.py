@@ -123,7 +123,9 @@ def measure(
         bound = min(left, _HURRY * seconds + _ANSWER_S)
         sent = context.ports.traffic.send(plan, targets, each_s=_ANSWER_S, all_s=bound) if left > 0 else ()
         samples = done.samples + tuple(_as_kept(sample) for sample in sent)
-        done = replace(done, planned=done.planned + plan.judged, samples=samples, rounds=done.rounds + 1)
+        done = Measurement(planned=done.planned + plan.judged, samples=samples, rounds=done.rounds + 1, seed=load.seed)
+        # Once a look, for all who ask.
+        done = replace(done, kept_answers=done.answers())
         if len(sent) < len(plan.requests):
             break
     return done

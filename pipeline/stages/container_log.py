@@ -6,7 +6,11 @@ import json
 import re
 from typing import Any
 
+from pipeline.core.containers import Container
+from pipeline.core.evidence import Control
 from pipeline.core.finding import Confidence, Finding, Severity
+from pipeline.errors import EngineTrouble
+from pipeline.stages.context import Context
 
 TOOL = "container log"
 _TRACEBACK = "Traceback (most recent call last)"
@@ -48,3 +52,24 @@ def _level(line: str) -> str:
 def _finding(rule: str, severity: Severity, message: str) -> Finding:
     shown = message if len(message) <= _LONGEST else message[:_LONGEST] + "…"
     return Finding(rule=rule, tool=TOOL, severity=severity, confidence=Confidence.HIGH, message=shown, snippet=shown)
+
+
+def keep_end(context: Context, container: Container) -> None:
+    """Keep the container's log, the engine's description of it and its health history; an engine that is gone has none
+    to give.
+    """
+    try:
+        context.keep("container.log", container.logs())
+        state = container.inspect().get("State") or {}
+    except EngineTrouble as trouble:
+        context.keep("container-trouble.txt", f"{trouble}\n")
+        return
+    context.keep("container-end.json", json.dumps(state, indent=2) + "\n")
+
+
+def control() -> Control:
+    """Lines that must be found."""
+    planted = '{"level": "ERROR", "msg": "planted"}\nTraceback (most recent call last):\n[1] [CRITICAL] planted\n'
+    return Control(
+        tool="the log check", planted="error, traceback and critical line", caught=len(findings_in(planted)) == 3
+    )

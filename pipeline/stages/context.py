@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from pipeline.core.file_results import FileResults, NothingKept
 from pipeline.core.masking import masked_output
 from pipeline.core.ports import (
     Clock,
@@ -60,6 +61,7 @@ class Ports:
     last_change: Callable[[Sequence[str]], str]
     ownership: Ownership
     cache: Path
+    file_results: FileResults = field(default_factory=NothingKept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,8 @@ class Context:
     and ``keeper`` the only way there (see :meth:`keep`). ``state`` lasts from run to run. ``results`` are this
     snapshot's results of other stages; ``previous`` is this stage's last result that ran to its end, of whatever
     snapshot. ``arguments`` are what stands behind ``--`` on the command line.
+    ``cores`` is how many of the machine's cores a tool that can use several may use, since others are at work beside
+    it.
     """
 
     settings: Settings
@@ -84,6 +88,7 @@ class Context:
     results: Mapping[str, StageResult]
     previous: StageResult | None = None
     arguments: tuple[str, ...] = ()
+    cores: int = 1
 
     def keep(self, name: str, text: str) -> Path:
         """Keep a tool's own output under ``raw``, untouched but for masked secrets, as an artifact of the result."""
@@ -134,6 +139,8 @@ class Stage(Protocol):
     """A gate of the pipeline.
 
     ``run`` examines; what status follows from that is not the stage's to say (:func:`pipeline.core.verdict.conclude`).
+    A stage that must have the machine for itself, since it measures time, has an attribute ``alone`` that is true; one
+    whose tool can use several cores (:attr:`Context.cores`) has one called ``spreads``.
     Trouble is raised: a ConfigurationError for what the user must mend (exit 2), a TargetFault for a certain fault of
     the target (``fail``), anything else of the error tree means that nothing can be said (``inconclusive``).
     """

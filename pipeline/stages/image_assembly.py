@@ -7,16 +7,23 @@ only. Needs no Context, so that ``build --verify`` can do it again in another pr
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.core.containers import BuildRequest, ContainerEngine, Image, Manifest
 from pipeline.core.dockerfile_lines import parse_recipe
 from pipeline.errors import EngineTrouble, StorageTrouble
+from pipeline.images.archive import abridged
 from pipeline.images.canonical_configuration import Origin
+from pipeline.images.compression import blob_path
 from pipeline.images.pushable import PushableImage, pushable
 from pipeline.images.reassembly import base_layers, reassembled
+
+NEW_LAYERS = "new-layers.tar"
+"""The archive, beside the image's own, of the layers that the engine is not known to have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +76,16 @@ def assemble(
         blobs.mkdir(parents=True, exist_ok=True)
         archive = scratch / "image.tar"
         expected = _reassemble(plan, engine, built, archive)
-        if load and engine.image(expected) is None:
-            engine.load(archive)
-        elif load:
-            engine.tag(expected, plan.request.tag)
         say("build: compressing what is new")
-        with archive.open("rb") as stream:
-            ready = pushable(stream, blobs)
+        # Which layers are new is to be seen before they are compressed.
+        new = _new_layers(archive, blobs) if load else None
+        with ThreadPoolExecutor(1) as beside:
+            # The engine takes the image while it is compressed here: neither waits for the other.
+            taken = beside.submit(_hand_over, engine, (new, archive), expected, plan.request.tag) if new else None
+            with archive.open("rb") as stream:
+                ready = pushable(stream, blobs)
+            if taken is not None:
+                taken.result()
     except OSError as error:
         raise StorageTrouble(f"The image could not be written: {error.strerror or error}.") from error
     return Made(id=expected, archive=archive, ready=ready, log=log)
@@ -95,6 +105,30 @@ def held(engine: ContainerEngine, made: Made) -> Image:
             advice="An engine that names images by their manifests (containerd's image store) can't be used yet.",
         )
     return image
+
+
+def _new_layers(archive: Path, blobs: Path) -> Path:
+    """The archive without the layers that were compressed for an earlier image; the archive itself if all are new."""
+    new = archive.with_name(NEW_LAYERS)
+    with archive.open("rb") as whole, new.open("wb") as out:
+        left_out = abridged(whole, out, lambda diff_id: blob_path(blobs, diff_id).exists())
+    return new if left_out else archive
+
+
+def _hand_over(engine: ContainerEngine, archives: tuple[Path, Path], expected: str, tag: str) -> None:
+    """Let the engine have the image under its name: from its new layers, and from all if it has lost the others or is
+    one that takes whole archives only.
+    """
+    new, whole = archives
+    if engine.image(expected) is not None:
+        engine.tag(expected, tag)
+        return
+    if new != whole:
+        # What else may be wrong is wrong with the whole archive too, and is told of that.
+        with contextlib.suppress(EngineTrouble):
+            engine.load(new)
+    if new == whole or engine.image(expected) is None:
+        engine.load(whole)
 
 
 def _reassemble(plan: Plan, engine: ContainerEngine, built: Image, archive: Path) -> str:

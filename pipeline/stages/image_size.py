@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.component import Component
 from pipeline.core.gate import Gate, ceiling_gate
+from pipeline.core.image_details import PACKAGE_SIZES, PackageSize
 from pipeline.core.releases import place_name
 from pipeline.core.stage import NotChecked
 from pipeline.errors import StorageTrouble
@@ -19,8 +20,6 @@ from pipeline.settings import Settings
 from pipeline.stages.context import Context
 
 GROWTH = "growth of the image against the last release"
-BY_PACKAGE = "package_sizes"
-"""The name of the details on how much of the image is which package."""
 _FILE = "image-sizes.json"
 _MOST_KEPT = 200
 _MB = 1e6
@@ -101,12 +100,12 @@ def sizes_by_package(components: Iterable[Component], contents: ImageContents) -
         (sum(contents.files[path].size for path in _paths(item) if path in contents.files), item) for item in components
     ]
     largest_first = sorted(counted, key=lambda pair: (-pair[0], pair[1].name))
-    told = [
-        {"kind": str(item.kind), "name": item.name, "version": item.version, "size_bytes": size}
+    told = (
+        PackageSize(kind=item.kind, name=item.name, version=item.version, size_bytes=size)
         for size, item in largest_first
         if size
-    ]
-    return {BY_PACKAGE: told}
+    )
+    return {PACKAGE_SIZES: [{**asdict(one), "kind": str(one.kind)} for one in told]}
 
 
 def _paths(component: Component) -> Iterator[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.core import emptied_linters
+from pipeline.core.cache_inputs import Inputs
 from pipeline.core.emptied_gates import (
     MOST_COMPLEX,
     floor_of_nothing,
@@ -16,20 +18,34 @@ from pipeline.core.emptied_gates import (
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.finding import Finding, Severity, weighed
 from pipeline.core.gate import Gate, check_gate, findings_gate, floor_gate, severity_gates
-from pipeline.core.ports import Request, ToolEnvironment
+from pipeline.core.ports import Outcome, Request, ToolEnvironment
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, Metric, NotChecked, StageResult
 from pipeline.core.suppression_gate import Most, gated
 from pipeline.core.suppressions import SuppressionKind, exempts_itself
 from pipeline.settings import Lint, Settings
 from pipeline.stages.context import Context
+from pipeline.stages.inputs import (
+    CONFIGURATION,
+    LOCALE,
+    OF_FINDINGS,
+    OF_USER,
+    PYTHON_CODE,
+    chosen,
+    of_files,
+    project_locks,
+)
+from pipeline.stages.lint_reuse import Reuse, reuse
 from pipeline.stages.project_locks import project_environment
 from pipeline.stages.restraints import commented, configuration, nothing_to_check, own_text, with_expectation
 from pipeline.stages.so_far import SoFar
 from pipeline.stages.source_files import python_files, require_paths
 from pipeline.tools import pylint, ruff
+from pipeline.tools.pylint_witness import kept_document
 
 UNIT = "Python files"
+OF_RUFF = (".gitignore", ".ignore", "/lint.mccabe.max-complexity=*")
+"""What else ruff looks for; a setting that it is given might also be the name of a file."""
 CONTROL = "name that does not exist"
 CONTROL_SOURCE = '''"""A module with a planted fault."""
 
@@ -53,6 +69,19 @@ class LintStage:
         """Raises ConfigurationError for a path that is not in the snapshot."""
         require_paths(snapshot, settings.lint.paths, "lint.paths")
 
+    def inputs(self, context: Context) -> Inputs:
+        """All Python files, since pylint follows imports wherever they lead, and what may configure the tools."""
+        return Inputs(
+            files=of_files(PYTHON_CODE, CONFIGURATION, OF_RUFF, project_locks(context), OF_FINDINGS),
+            scripts=True,
+            folders=True,
+            settings=("lint", "sources", "python", "suppressions_need_reasons", "test.requirements"),
+            locks=("lint", "test"),
+            variables=(*LOCALE, *OF_USER),
+            compared=True,
+            facts=chosen(context, "test.requirements"),
+        )
+
     def still_holds(self, context: Context, result: StageResult) -> bool:
         """A result about files rests on the snapshot alone."""
         del context, result
@@ -66,13 +95,16 @@ class LintStage:
             excluded = bool(python_files(context.snapshot, settings.paths, (), context.tree)[0])
             return nothing_to_check(context, "lint", UNIT, left_out=not_checked, excluded=excluded)
         tools = context.environment("lint")
-        libraries = project_environment(context).site_packages
+        project = project_environment(context)
         from_ruff = without_exempt(_ruff(context, tools, files), context.tree)
-        from_pylint = _pylint(context, tools, files, libraries, keep=True)
+        known = reuse(context, tools, project, files)
+        from_pylint, said = linted(context, tools, project.site_packages, files, known)
         controls = (
             Control(tool="ruff", planted=CONTROL, caught=_ruff_control(context, tools, files[0])),
-            Control(tool="pylint", planted=CONTROL, caught=_pylint_control(context, tools, libraries)),
+            Control(tool="pylint", planted=CONTROL, caught=_pylint_control(context, tools, project.site_packages)),
         )
+        if said and controls[1].caught:
+            known.keep(context, said)
         examined = assess(
             settings,
             files,
@@ -81,6 +113,7 @@ class LintStage:
             controls=controls,
             not_checked=not_checked,
             previous=context.previous,
+            reused=len(known.kept),
         )
         examined = restrained(context, examined, files, (*from_ruff.unused, *from_pylint.unused))
         return context.with_tools(examined, tools, "ruff", "pylint")
@@ -95,11 +128,14 @@ def assess(
     controls: tuple[Control, ...],
     not_checked: tuple[NotChecked, ...] = (),
     previous: StageResult | None = None,
+    reused: int = 0,
 ) -> Examination:
-    """What the two tools' outputs amount to."""
+    """What the two tools' outputs amount to; ``reused`` is of how many files pylint had said it in an earlier run."""
     findings = weighed((*from_ruff.findings, *from_pylint.findings), fail_on=settings.fail_on)
     before = previous.metrics.get("score") if previous is not None else None
-    metrics: dict[str, Metric] = {"score": from_pylint.score, "score_previous": before, "files": len(files)}
+    metrics: dict[str, Metric] = {
+        "score": from_pylint.score, "score_previous": before, "files": len(files), "files_reused": reused,
+    }  # fmt: skip
     return Examination(
         evidence=Evidence.of(UNIT, expected=files, checked=from_ruff.checked & from_pylint.checked, controls=controls),
         gates=(
@@ -186,10 +222,31 @@ def _ruff_control(context: Context, tools: ToolEnvironment, beside: str) -> bool
     return _caught(ruff.parse(context.run(request), context.tree).findings, "F821")
 
 
-def _pylint(
-    context: Context, tools: ToolEnvironment, files: tuple[str, ...], libraries: Path, *, keep: bool
-) -> pylint.Output:
-    folder = context.scratch / ("pylint" if keep else "pylint-control")
+def linted(
+    context: Context, tools: ToolEnvironment, libraries: Path, files: tuple[str, ...], known: Reuse
+) -> tuple[pylint.Output, str]:
+    """What pylint says of all files, and what it said of those that it looked at now, for later runs."""
+    folder = context.scratch / "pylint"
+    given, fresh = folder / "kept.json", folder / "fresh.json"
+    folder.mkdir()
+    given.write_text(kept_document(files, known.kept), encoding="ascii")
+    more = {pylint.KEPT_VARIABLE: str(given), pylint.FRESH_VARIABLE: str(fresh)}
+    outcome, walked = _run_pylint(context, tools, libraries, folder, known.stale, more)
+    context.keep("pylint.json", outcome.stdout)
+    output = pylint.parse(outcome, walked + "".join(f"{name}\n" for name in known.kept), context.tree)
+    context.keep("pylint-walked.txt", "".join(f"{name}\n" for name in files if name in output.checked))
+    return output, fresh.read_text(encoding="ascii") if fresh.exists() else ""
+
+
+def _run_pylint(
+    context: Context,
+    tools: ToolEnvironment,
+    libraries: Path,
+    folder: Path,
+    files: tuple[str, ...],
+    more: Mapping[str, str | None],
+) -> tuple[Outcome, str]:
+    """How pylint ended, and the witness's record."""
     (folder / "plugin").mkdir(parents=True)
     (folder / "plugin" / f"{pylint.WITNESS}.py").write_text(pylint.WITNESS_SOURCE, encoding="utf-8")
     record = folder / "walked.txt"
@@ -198,25 +255,25 @@ def _pylint(
             argv=pylint.command(tools.program("pylint"), files, libraries, folder / "plugin"),
             cwd=context.tree,
             timeout_s=context.settings.lint.timeout_s,
-            env={pylint.RECORD_VARIABLE: str(record), "PYLINTHOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={
+                pylint.RECORD_VARIABLE: str(record), "PYLINTHOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1",
+                # Which of the circles of imports pylint tells of depends on the order of its sets.
+                "PYTHONHASHSEED": "0", **more,
+            },
             title="pylint",
             so_far=SoFar(record, len(files), "files"),
         )
-    )
+    )  # fmt: skip
     # None is no trouble in itself: where all files have syntax errors, there is nothing to walk.
-    walked = record.read_text(encoding="utf-8", errors="surrogateescape") if record.exists() else ""
-    if keep:
-        context.keep("pylint.json", outcome.stdout)
-    output = pylint.parse(outcome, walked, context.tree)
-    if keep:
-        context.keep("pylint-walked.txt", "".join(f"{name}\n" for name in files if name in output.checked))
-    return output
+    return outcome, record.read_text(encoding="utf-8", errors="surrogateescape") if record.exists() else ""
 
 
 def _pylint_control(context: Context, tools: ToolEnvironment, libraries: Path) -> bool:
     planted = context.scratch / "planted_fault.py"
     planted.write_text(CONTROL_SOURCE, encoding="utf-8")
-    return _caught(_pylint(context, tools, (str(planted),), libraries, keep=False).findings, "E0602")
+    folder = context.scratch / "pylint-control"
+    outcome, walked = _run_pylint(context, tools, libraries, folder, (str(planted),), {})
+    return _caught(pylint.parse(outcome, walked, context.tree).findings, "E0602")
 
 
 def _caught(findings: tuple[Finding, ...], rule: str) -> bool:

@@ -53,3 +53,16 @@ def _requirements(context: Context, name: str, parents: tuple[str, ...]) -> tupl
     beside = posixpath.dirname(name)
     parts = (posixpath.normpath(posixpath.join(beside, other)) for other in included_files(text))
     return (*parse_requirements(text), *(r for part in parts for r in _requirements(context, part, (*parents, name))))
+
+
+def requirement_files(context: Context, name: str, known: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The file ``name`` and all that it takes in, be they there or not."""
+    found = (*known, name)
+    if name in known or name not in context.snapshot.by_path:
+        return found
+    beside = posixpath.dirname(name)
+    text = (context.tree / name).read_text(encoding="utf-8", errors="replace")
+    for other in included_files(text):
+        part = posixpath.normpath(posixpath.join(beside, other))
+        found = found if part in found else requirement_files(context, part, found)
+    return found

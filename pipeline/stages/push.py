@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.attestation.identity import require_extra
+from pipeline.core.cache_inputs import EVERYTHING, Inputs
 from pipeline.core.containers import Manifest, Registry
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.gate import Gate, check_gate
@@ -16,15 +17,17 @@ from pipeline.core.oci_manifest import ImageContent, image_content, matches, tag
 from pipeline.core.releases import place_of
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, Metric, StageResult, Status, Tool
-from pipeline.errors import ConfigurationError, CouldNotTell
+from pipeline.errors import ConfigurationError, CouldNotTell, RegistryTrouble
 from pipeline.settings import Settings
 from pipeline.settings_push import Push
 from pipeline.stages.context import Context
+from pipeline.stages.inputs import OF_BUILDER, release_of
 from pipeline.stages.push_exchange import pulled_and_probed, read_back, upload
 from pipeline.stages.push_signing import Signed, is_signed_alike, signed
 from pipeline.stages.service_container import image_under_test
 
 UNIT = "blobs, signatures and tags"
+SIGNED_ANEW = "What goes to a real registry under a key is signed, and read back, each time."
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
 # The OCI distribution specification's rule for <name>.
 _REPOSITORY = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
@@ -53,10 +56,35 @@ class PushStage:
                 advice="Commit the changes; or leave push.registry empty, which is a rehearsal.",
             )
 
+    def inputs(self, context: Context) -> Inputs:
+        """All that its statements say: the content, its commit, and the results of what was tested."""
+        settings, snapshot = context.settings, context.snapshot
+        signs = settings.push.sign != "off" and (
+            settings.push.keyless or settings.push.key_file or "push.signing_key" in settings.sources
+        )
+        return Inputs(
+            files=(EVERYTHING,),
+            follows_links=False,
+            settings=("push", "name", "version", "build", "smoke", "required", "audit.lock"),
+            python=False,
+            variables=OF_BUILDER,
+            results=self.needs,
+            judged=False,
+            facts={"the commit": f"{snapshot.commit}{' with changes' if snapshot.dirty else ''}"},
+            engine=True,
+            why_not=SIGNED_ANEW if settings.push.registry and signs else "",
+        )
+
     def still_holds(self, context: Context, result: StageResult) -> bool:
-        """Never: what a registry holds is its owner's to change, and asking anew for all of it is the push itself."""
-        del context, result
-        return False
+        """A rehearsal does while its release is the current one; of a real registry the digest is asked, once."""
+        digest = str(result.metrics.get("manifest_digest"))
+        if not context.settings.push.registry:
+            return release_of(context) == digest
+        try:
+            return context.ports.registries().open().manifest(digest) is not None
+        except RegistryTrouble:
+            # What it does not say is no yes; the push says what is wrong.
+            return False
 
     def run(self, context: Context) -> Examination:
         """Push, read back, compare, probe, sign, tag, remember."""

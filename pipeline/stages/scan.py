@@ -8,21 +8,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.core.cache_inputs import Inputs, below, exactly
 from pipeline.core.emptied_gates import threshold_above_all, with_configuration
 from pipeline.core.evidence import Control, Evidence
+from pipeline.core.file_results import key_of
 from pipeline.core.finding import Severity, weighed
 from pipeline.core.gate import findings_gate, severity_gates
-from pipeline.core.ports import Request, ToolEnvironment
+from pipeline.core.ports import Outcome, Request, ToolEnvironment
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, NotChecked, StageResult, Suppression
 from pipeline.core.suppression_gate import Most, gated, surplus
 from pipeline.core.suppressions import SuppressionKind
 from pipeline.errors import ToolTrouble
 from pipeline.settings import Scan, Settings
-from pipeline.stages.context import Context
-from pipeline.stages.restraints import commented, nothing_to_check, own_text, with_expectation
-from pipeline.stages.source_files import python_files, require_paths
-from pipeline.tools import bandit
+from pipeline.stages.context import Context, packaged_lock
+from pipeline.stages.inputs import LOCALE, OF_FINDINGS, OF_USER, of_files
+from pipeline.stages.restraints import OWN_FILE, commented, nothing_to_check, own_text, with_expectation
+from pipeline.stages.source_files import python_files, require_paths, unaltered
+from pipeline.tools import bandit, bandit_files
 
 UNIT = "Python files"
 CONTROL = "call of a shell"
@@ -49,6 +52,19 @@ class ScanStage:
         """Raises ConfigurationError for a path that is not in the snapshot."""
         require_paths(snapshot, settings.scan.paths, "scan.paths")
 
+    def inputs(self, context: Context) -> Inputs:
+        """The Python files that it looks at, and its configuration; bandit follows no import and no link."""
+        own = exactly((".bandit", "bandit.yaml", "bandit.yml", "bandit.toml", OWN_FILE))
+        return Inputs(
+            files=of_files(below(context.settings.scan.paths, "*.py"), own, OF_FINDINGS),
+            scripts=True,
+            follows_links=False,
+            settings=("scan", "sources", "suppressions_need_reasons"),
+            locks=("scan",),
+            variables=(*LOCALE, *OF_USER),
+            compared=True,
+        )
+
     def still_holds(self, context: Context, result: StageResult) -> bool:
         """A result about files rests on the snapshot alone."""
         del context, result
@@ -62,10 +78,10 @@ class ScanStage:
             excluded = bool(python_files(context.snapshot, settings.paths, (), context.tree)[0])
             return nothing_to_check(context, "scan", UNIT, left_out=not_checked, excluded=excluded)
         tools = context.environment("scan")
-        output = bandit.Output()
-        for number, batch in enumerate(bandit.batches(files), 1):
-            output += _bandit(context, tools, batch, context.tree, f"bandit-{number}")
+        output, reused, fresh = _scanned(context, tools, files)
         control = Control(tool="bandit", planted=CONTROL, caught=_control(context, tools))
+        if fresh and control.caught:
+            context.ports.file_results.write("bandit", fresh)
         examined = assess(
             settings,
             files,
@@ -73,6 +89,7 @@ class ScanStage:
             control=control,
             not_checked=not_checked,
             ignored=own_configuration(context.tree),
+            reused=reused,
         )
         examined = restrained(context, examined, commented(context, files, (SuppressionKind.NOSEC,)), output.hidden)
         return context.with_tools(examined, tools, "bandit")
@@ -86,8 +103,12 @@ def assess(
     control: Control,
     not_checked: tuple[NotChecked, ...] = (),
     ignored: tuple[str, ...] = (),
+    reused: int = 0,
 ) -> Examination:
-    """What bandit's output amounts to; ``ignored`` names the project's own configuration that was not applied."""
+    """What bandit's output amounts to; ``ignored`` names the project's own configuration that was not applied.
+
+    ``reused`` is of how many files bandit had said it in an earlier run.
+    """
     findings = weighed(output.findings, fail_on=settings.fail_on, confidence=settings.confidence)
     what = f"bandit findings of {settings.confidence} confidence or more"
     return Examination(
@@ -97,7 +118,7 @@ def assess(
             *severity_gates(findings, what="bandit findings", most=settings.maxima),
         ),
         findings=findings,
-        metrics={"files": len(files)},
+        metrics={"files": len(files), "files_reused": reused},
         doubts=output.doubts,
         notes=tuple(
             f"bandit's configuration in {place} was not applied, since it could empty the gate; use scan.exclude."
@@ -139,26 +160,57 @@ def own_configuration(tree: Path) -> tuple[str, ...]:
     return tuple(places)
 
 
+def _scanned(
+    context: Context, tools: ToolEnvironment, files: tuple[str, ...]
+) -> tuple[bandit.Output, int, Mapping[str, str]]:
+    """What bandit says of the files, of how many of them it had said so before, and what may be kept for later runs.
+
+    Whatever was kept, what is reported rests on one output in bandit's own form for each batch of all files.
+    """
+    keys = _keys(context, tools, files)
+    shelf = context.ports.file_results.read("bandit")
+    said = {path: bandit_files.from_kept(shelf[key]) for path, key in keys.items() if key in shelf}
+    stale = tuple(path for path in files if path not in said)
+    for number, batch in enumerate(bandit.batches(stale), 1):
+        outcome, written = _bandit(context, tools, batch, context.tree, f"bandit-{number}")
+        context.keep(f"bandit-{number}.log", outcome.stderr)
+        # Read here for its own sake: an output that contradicts itself must not be put together with others.
+        bandit.parse(outcome, written, context.tree)
+        said |= bandit_files.taken_apart(written, context.tree)
+    output = bandit.Output()
+    for number, batch in enumerate(bandit.batches(files), 1):
+        outcome, together = bandit_files.put_together(said[path] for path in batch if path in said)
+        output += bandit.parse(outcome, together, context.tree)
+        context.keep(f"bandit-{number}.json", bandit.masked(together))
+    certain = unaltered(context.snapshot, context.tree, (path for path in stale if path in said and said[path].keeps))
+    return output, len(files) - len(stale), {keys[path]: bandit_files.kept_text(said[path]) for path in certain}
+
+
+def _keys(context: Context, tools: ToolEnvironment, files: tuple[str, ...]) -> dict[str, str]:
+    """For each file the key of all that decides what bandit says of it."""
+    lock = packaged_lock("scan").read_text(encoding="utf-8")
+    common = (lock, tools.version, *bandit.command("python", Path("output"), ()))
+    known = context.snapshot.by_path
+    return {
+        path: key_of((*common, path, known[path].digest, *bandit_files.surroundings(path, known.keys())))
+        for path in files
+    }
+
+
 def _bandit(
-    context: Context, tools: ToolEnvironment, files: tuple[str, ...], folder: Path, name: str, *, keep: bool = True
-) -> bandit.Output:
+    context: Context, tools: ToolEnvironment, files: tuple[str, ...], folder: Path, name: str
+) -> tuple[Outcome, str]:
     written = context.scratch / f"{name}.json"
     argv = bandit.command(str(tools.python), written, files)
     outcome = context.run(Request(argv=argv, cwd=folder, timeout_s=context.settings.scan.timeout_s, title="bandit"))
-    if keep:
-        context.keep(f"{name}.log", outcome.stderr)
     if not written.exists():
         raise ToolTrouble("bandit wrote no output.", why=f"It says: {outcome.tail()}")
-    text = written.read_text(encoding="utf-8", errors="backslashreplace")
-    output = bandit.parse(outcome, text, folder)
-    if keep:
-        context.keep(written.name, bandit.masked(text))
-    return output
+    return outcome, written.read_text(encoding="utf-8", errors="backslashreplace")
 
 
 def _control(context: Context, tools: ToolEnvironment) -> bool:
     folder = context.scratch / "planted"
     folder.mkdir()
     (folder / "planted_fault.py").write_text(CONTROL_SOURCE, encoding="utf-8")
-    output = _bandit(context, tools, ("planted_fault.py",), folder, "bandit-control", keep=False)
-    return any(finding.rule == CONTROL_RULE for finding in output.findings)
+    outcome, written = _bandit(context, tools, ("planted_fault.py",), folder, "bandit-control")
+    return any(finding.rule == CONTROL_RULE for finding in bandit.parse(outcome, written, folder).findings)

@@ -9,6 +9,7 @@ import posixpath
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pipeline.core.cache_inputs import EVERYTHING, Inputs
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.finding import Severity, weighed
 from pipeline.core.gate import findings_gate
@@ -20,6 +21,7 @@ from pipeline.core.suppressions import SuppressionKind, allowed_secrets
 from pipeline.settings import Settings
 from pipeline.stages import revealing
 from pipeline.stages.context import Context
+from pipeline.stages.inputs import LOCALE
 from pipeline.stages.restraints import nothing_to_check, with_expectation
 from pipeline.stages.source_files import apply_exclusions
 from pipeline.tools import secret_scanner
@@ -47,6 +49,18 @@ class SecretsStage:
 
     def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
         """Nothing that the settings say could make it impossible."""
+
+    def inputs(self, context: Context) -> Inputs:
+        """Every file. Where a link leads to is said by the link itself, and by which files there are."""
+        del context
+        return Inputs(
+            files=(EVERYTHING,),
+            follows_links=False,
+            settings=("secrets", "suppressions_need_reasons"),
+            locks=("secrets",),
+            variables=LOCALE,
+            compared=True,
+        )
 
     def still_holds(self, context: Context, result: StageResult) -> bool:
         """A result about files rests on the snapshot alone."""

@@ -23,21 +23,31 @@ def serving(context: Context, image: str, role: str) -> Iterator[Container]:
         TargetFault: it ended, or was not ready in time. Its log is kept as ``<role>.log``.
         EngineTrouble: the engine did not do its part.
     """
-    smoke, ports = context.settings.smoke, context.ports
-    container = ports.engine().start(container_request(context, image, role))
+    container = context.ports.engine().start(container_request(context, image, role))
     try:
-        readiness = wait_until_ready(container, smoke.ready_path, smoke.ready_timeout_s, ports.clock, ports.progress)
-        if not readiness.ready:
-            # Before it is cut, so that nothing is left of what must not be shown.
-            log = ports.redact(container.logs())
-            context.keep(f"{role}.log", log)
-            raise TargetFault(
-                f"The {role} container did not become ready: {readiness.found}.",
-                why=f"Its log ends with: {log[-_LOG_TAIL:].strip()}" if log.strip() else "Its log is empty.",
-            )
+        await_ready(context, container, role)
         yield container
     finally:
         container.remove()
+
+
+def await_ready(context: Context, container: Container, role: str) -> None:
+    """Wait until it is ready, by the settings of smoke.
+
+    Raises:
+        TargetFault: it ended, or was not ready in time. Its log is kept as ``<role>.log``.
+        EngineTrouble: it is well by its own check, and can't be reached.
+    """
+    smoke, ports = context.settings.smoke, context.ports
+    readiness = wait_until_ready(container, smoke.ready_path, smoke.ready_timeout_s, ports.clock, ports.progress)
+    if not readiness.ready:
+        # Before it is cut, so that nothing is left of what must not be shown.
+        log = ports.redact(container.logs())
+        context.keep(f"{role}.log", log)
+        raise TargetFault(
+            f"The {role} container did not become ready: {readiness.found}.",
+            why=f"Its log ends with: {log[-_LOG_TAIL:].strip()}" if log.strip() else "Its log is empty.",
+        )
 
 
 def image_under_test(context: Context) -> str:

@@ -9,20 +9,24 @@ import secrets
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from pipeline.core.cache_inputs import EVERYTHING, Inputs
 from pipeline.core.containers import Container, ContainerState
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.finding import Finding, Severity, weighed
-from pipeline.core.gate import Gate, check_gate, findings_gate
+from pipeline.core.gate import Gate, check_gate, findings_gate, steadiness_gates
 from pipeline.core.ports import ToolEnvironment
 from pipeline.core.probe import Probe
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, Metric, StageResult, Tool
-from pipeline.errors import ConfigurationError, EngineTrouble
+from pipeline.errors import ConfigurationError
 from pipeline.settings import Settings, Smoke
 from pipeline.stages import hardening
-from pipeline.stages.container_log import findings_in
+from pipeline.stages.chaos_faults import clock_library
+from pipeline.stages.container_log import control as log_control
+from pipeline.stages.container_log import findings_in, keep_end
 from pipeline.stages.context import Context
 from pipeline.stages.hardening import Restriction
+from pipeline.stages.inputs import OF_TESTS, chosen, named
 from pipeline.stages.live_tests import notices_silence, run_live_tests
 from pipeline.stages.project_locks import project_environment
 from pipeline.stages.readiness import Readiness, ending, get, wait_until_ready
@@ -78,6 +82,20 @@ class SmokeStage:
         place = settings.smoke.openapi
         if place and not place.startswith("/") and place not in snapshot.by_path:
             raise ConfigurationError(f"smoke.openapi names {place!r}, and the checkout has no such file.")
+
+    def inputs(self, context: Context) -> Inputs:
+        """The image, and everything for the project's own tests of it."""
+        library = clock_library() if "chaos" in wanted(context.settings.smoke) else None
+        return Inputs(
+            files=(EVERYTHING,),
+            outside=named((("libfaketime", str(library or "")),)),
+            settings=("smoke", "test", "service", "python"),
+            locks=("test", "smoke"),
+            variables=OF_TESTS,
+            metrics=("build.image_id",),
+            facts=chosen(context, "test.requirements"),
+            engine=True,
+        )
 
     def still_holds(self, context: Context, result: StageResult) -> bool:
         """Whether it was this very image; a rebuild may have made another of the same snapshot."""
@@ -137,7 +155,7 @@ def assess(settings: Smoke, expected: frozenset[str], trial: Trial, image_id: st
             | told.checked,
             controls=(*trial.controls, *told.controls),
         ),
-        gates=(*_gates(settings, trial, findings), *told.gates),
+        gates=(*_gates(settings, trial, findings), *steadiness_gates(ran.flaky if ran else (), 0), *told.gates),
         findings=findings,
         metrics=metrics,
         doubts=(
@@ -213,7 +231,7 @@ def _try_out(
         )
         answer = container.inspect()
         context.keep("container.json", json.dumps(answer, indent=2) + "\n")
-        controls = [hardening.control(answer), _log_control()]
+        controls = [hardening.control(answer), log_control()]
         if readiness.ready and "restart" in told:
             ports.progress.say("killing the container and starting it again")
             readiness = kill_and_restart(context, container, readiness)
@@ -241,7 +259,7 @@ def _try_out(
             controls=tuple(controls),
         )
     finally:
-        _keep(context, container)
+        keep_end(context, container)
 
 
 def _ask(
@@ -275,26 +293,6 @@ def _records(context: Context) -> dict[str, str]:
     return {name: path.read_text(encoding="utf-8", errors="replace") for name, path in there if path.exists()}
 
 
-def _keep(context: Context, container: Container) -> None:
-    """Keep the container's log, the engine's description of it and its health history; an engine that is gone has none
-    to give.
-    """
-    try:
-        context.keep("container.log", container.logs())
-        state = container.inspect().get("State") or {}
-    except EngineTrouble as trouble:
-        context.keep("container-trouble.txt", f"{trouble}\n")
-        return
-    context.keep("container-end.json", json.dumps(state, indent=2) + "\n")
-
-
 def _unknown_path(url: str) -> Control:
     status = get(f"{url}/pipeline-control-{secrets.token_hex(8)}")
     return Control(tool="the probe", planted="path that does not exist", caught=status == _NOT_FOUND)
-
-
-def _log_control() -> Control:
-    planted = '{"level": "ERROR", "msg": "planted"}\nTraceback (most recent call last):\n[1] [CRITICAL] planted\n'
-    return Control(
-        tool="the log check", planted="error, traceback and critical line", caught=len(findings_in(planted)) == 3
-    )

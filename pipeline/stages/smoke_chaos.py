@@ -1,18 +1,15 @@
 """Chaos checks of the full dose: a fault is planted in a container of its own, is seen to be there, and has a stated
 outcome.
-
-Each fault is brought about by a program that the image's own Python runs inside the container, with no more rights than
-the service; what it printed is the evidence that the fault was really there.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-from pipeline.core.containers import Container, ContainerRequest, ContainerState, Executed
+from pipeline.core.containers import Container, ContainerState, Executed
 from pipeline.core.evidence import Control
 from pipeline.core.gate import check_gate
 from pipeline.core.probe import Probe
@@ -20,6 +17,7 @@ from pipeline.core.stage import NotChecked
 from pipeline.core.wire import request_bytes
 from pipeline.errors import EngineTrouble, TargetFault
 from pipeline.settings import Smoke
+from pipeline.stages.chaos_faults import FAULTS, Fault
 from pipeline.stages.context import Context
 from pipeline.stages.readiness import ending, wait_until_ready
 from pipeline.stages.service_container import container_request
@@ -27,106 +25,17 @@ from pipeline.stages.smoke_steadiness import PYTHON, requests_of
 
 STORY = "chaos"
 RECORD = "chaos.json"
-CLOCK = NotChecked(
-    what="chaos: clock jump",
-    reason="A container has the machine's own clock (a Linux time namespace leaves the time of day as it is), and that "
-    "must not be moved under everybody else.",
-)
-
 _ANSWER_S = 5.0
-_SMALLEST_MB = 1
 _FAILED = 500
-# TEST-NET-1 (RFC 5737): addresses that belong to nobody.
-_NOBODY = "192.0.2.1"
-_EXHAUST = """
-held = []
-while True:
-    held.append(b"x" * (1 << 20))
-    print(len(held), flush=True)
-"""
-_FILL = """
-import errno
-for name in ("/tmp/pipeline-fill", "/dev/shm/pipeline-fill"):
-    try:
-        with open(name, "wb", buffering=0) as file:
-            for size in (65536, 512):
-                try:
-                    while file.write(b"x" * size) == size:
-                        pass
-                except OSError as error:
-                    found = errno.errorcode[error.errno]
-            print(name, found)
-    except OSError as error:
-        print(name, errno.errorcode[error.errno])
-"""
-_WRITE = """
-import errno
-for name in ("/tmp/pipeline-write", "/pipeline-write"):
-    try:
-        open(name, "wb").close()
-        print(name, "was written")
-    except OSError as error:
-        print(name, errno.errorcode[error.errno])
-"""
-_RESOLVE = """
-import signal, socket
-def late(number, frame):
-    raise TimeoutError
-signal.signal(signal.SIGALRM, late)
-signal.alarm(3)
-try:
-    print(socket.getaddrinfo("service.example.org", 443))
-except OSError as error:
-    print("no answer", type(error).__name__)
-"""
-
-
-def _as_it_is(request: ContainerRequest) -> ContainerRequest:
-    return request
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """One fault: how the container is asked for, the program that plants it, and how its output shows that it is there.
-
-    ``deadly``: the service may end of it, with a code that is not 0 and for the reason of memory; if it does not, it
-    must answer again within the bound for readiness.
-    """
-
-    name: str
-    program: str
-    seen: Callable[[Executed], bool]
-    changed: Callable[[ContainerRequest], ContainerRequest] = _as_it_is
-    deadly: bool = False
-
-
-FAULTS = (
-    Fault(name="memory exhausted", program=_EXHAUST, seen=lambda ran: ran.exit_code == 137, deadly=True),
-    Fault(
-        name="full disk",
-        program=_FILL,
-        seen=lambda ran: ran.output.count("ENOSPC") == 2,
-        changed=lambda request: replace(request, tmp_mb=_SMALLEST_MB, shm_mb=_SMALLEST_MB),
-    ),
-    Fault(
-        name="read-only disk",
-        program=_WRITE,
-        seen=lambda ran: "was written" not in ran.output and "EROFS" in ran.output,
-        changed=lambda request: replace(request, tmp_mb=0),
-    ),
-    Fault(
-        name="no name service",
-        program=_RESOLVE,
-        seen=lambda ran: "no answer" in ran.output,
-        changed=lambda request: replace(request, nameservers=(_NOBODY,)),
-    ),
-)
 
 
 def plant_faults(context: Context, image: str) -> None:
     """Every fault in a container of its own, and what became of the service."""
-    record = {}
+    record: dict[str, dict[str, Any]] = {}
     for fault in FAULTS:
+        if lacking := fault.lacking():
+            record[fault.name] = {"lacking": lacking}
+            continue
         context.ports.progress.say(f"chaos: {fault.name}")
         request = fault.changed(container_request(context, image, "chaos"))
         container = context.ports.engine().start(request)
@@ -141,9 +50,12 @@ def plant_faults(context: Context, image: str) -> None:
 def assess_chaos(settings: Smoke, record: Mapping[str, Any]) -> Probe:
     """Which faults were there, and whether each had its outcome."""
     gates, checked, doubts = [], [], []
+    lacking = {
+        fault.name: record[fault.name]["lacking"] for fault in FAULTS if record.get(fault.name, {}).get("lacking")
+    }
     for fault in FAULTS:
         tried = record.get(fault.name)
-        if tried is None:
+        if tried is None or fault.name in lacking:
             continue
         ran = Executed(**tried["ran"]) if tried["ran"] else None
         if ran is None or not fault.seen(ran):
@@ -161,7 +73,7 @@ def assess_chaos(settings: Smoke, record: Mapping[str, Any]) -> Probe:
         )
     broken = {"statuses": {"GET /planted": _FAILED}, "ready": {"ready": True, "found": ""}, "state": None}
     return Probe(
-        expected=frozenset(_unit(fault.name) for fault in FAULTS),
+        expected=frozenset(_unit(fault.name) for fault in FAULTS if fault.name not in lacking),
         checked=frozenset(checked),
         gates=tuple(gates),
         doubts=tuple(doubts),
@@ -172,8 +84,11 @@ def assess_chaos(settings: Smoke, record: Mapping[str, Any]) -> Probe:
                 caught=not any(_is_well(fault, broken) for fault in FAULTS),
             ),
         ),
-        not_checked=(CLOCK,),
-        metrics={"chaos_checks": len(checked), "chaos_requests": len(record) * len(requests_of(settings))},
+        not_checked=tuple(NotChecked(what=_unit(name), reason=reason) for name, reason in lacking.items()),
+        metrics={
+            "chaos_checks": len(checked),
+            "chaos_requests": (len(record) - len(lacking)) * len(requests_of(settings)),
+        },
     )
 
 

@@ -22,6 +22,7 @@ from pipeline.stages import (
     smoke_steadiness,
     smoke_stop,
 )
+from pipeline.stages.chaos_faults import FAULTS
 
 Record = Mapping[str, Any]
 _FULL_ONLY = (smoke_chaos.STORY,)
@@ -90,11 +91,10 @@ def _left_out(settings: Smoke) -> Probe:
     """What this run does not look at, by dose, configuration and exclusion."""
     left = [NotChecked(what=f"smoke: {item.path}", reason=item.reason) for item in settings.exclude]
     if settings.dose != "full":
-        names = ", ".join(fault.name for fault in smoke_chaos.FAULTS)
+        names = ", ".join(fault.name for fault in FAULTS)
         reason = "They belong to the full dose (smoke.dose), for schedules and releases."
         left.append(NotChecked(what=f"chaos checks ({names})", reason=reason))
         left.append(NotChecked(what="generated requests for a longer time", reason=reason))
-        left.append(smoke_chaos.CLOCK)
     if not settings.openapi:
         left.extend(smoke_endpoints.without_document().not_checked)
     return Probe(not_checked=tuple(left))

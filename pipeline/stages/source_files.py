@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -46,6 +47,19 @@ def python_files(
 def _is_script(path: Path) -> bool:
     with path.open("rb") as file:
         return _SCRIPT.match(file.readline(_LONGEST_LINE)) is not None
+
+
+def unaltered(snapshot: Snapshot, tree: Path, paths: Iterable[str]) -> tuple[str, ...]:
+    """Those files that are in ``tree`` what the snapshot says: what a tool said of one that changed is worthless.
+
+    Its key was made from what it was before a tool read it.
+    """
+    return tuple(path for path in paths if _digest(tree / path) == snapshot.by_path[path].digest)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def apply_exclusions(

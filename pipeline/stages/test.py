@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core import emptied_tests
+from pipeline.core.cache_inputs import EVERYTHING, Inputs
 from pipeline.core.emptied_gates import excludes_everything, floor_of_nothing, with_configuration
 from pipeline.core.evidence import Control, Evidence, listed
 from pipeline.core.expected_tests import functions_in, is_test_file
 from pipeline.core.finding import Severity, weighed
-from pipeline.core.gate import Gate, check_gate, count_gate, findings_gate, floor_gate
+from pipeline.core.gate import Gate, check_gate, count_gate, findings_gate, floor_gate, steadiness_gates
 from pipeline.core.ports import Request, ToolEnvironment
 from pipeline.core.snapshot import Snapshot, is_below
 from pipeline.core.stage import Examination, Metric, NotChecked, StageResult
@@ -22,6 +23,7 @@ from pipeline.core.suppressions import SuppressionKind
 from pipeline.settings import Settings
 from pipeline.settings import Test as TestSettings
 from pipeline.stages.context import Context
+from pipeline.stages.inputs import OF_TESTS, chosen
 from pipeline.stages.project_locks import project_environment
 from pipeline.stages.restraints import (
     commented,
@@ -47,11 +49,23 @@ class TestStage:
     name: str = "test"
     summary: str = "Run unit, integration, regression, acceptance and in-process smoke tests, with coverage."
     needs: tuple[str, ...] = ()
+    spreads: bool = True
     tags: tuple[str, ...] = ("quality",)
 
     def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
         """Raises ConfigurationError for a coverage path that is not there. Without tests it is ``inconclusive``."""
         require_paths(snapshot, settings.test.coverage, "test.coverage")
+
+    def inputs(self, context: Context) -> Inputs:
+        """Everything: what a project's tests read of its files, only they know."""
+        return Inputs(
+            files=(EVERYTHING,),
+            settings=("test", "service", "sources", "python", "suppressions_need_reasons"),
+            locks=("test",),
+            variables=OF_TESTS,
+            compared=True,
+            facts=chosen(context, "test.requirements"),
+        )
 
     def still_holds(self, context: Context, result: StageResult) -> bool:
         """A result about files rests on the snapshot alone."""
@@ -100,6 +114,7 @@ def assess(
     gates = [
         findings_gate(findings, what="failing tests", fail_on=Severity.LOW),
         count_gate(ran.count, settings.minimum, what="tests that ran"),
+        *steadiness_gates(ran.flaky, settings.max_flaky),
     ]
     if covered is None:
         doubts: tuple[str, ...] = ("No coverage was written; pytest-cov must be among the locked test requirements.",)
@@ -201,7 +216,7 @@ def run_tests(
             ),
             cwd=folder,
             timeout_s=settings.timeout_s,
-            env=_environment(settings, record, plant=plant),
+            env={**pytest.share(context.cores), **_environment(settings, record, plant=plant)},
             title="pytest",
             so_far=SoFar(record, expected, UNIT, pytest.ended_test) if expected else None,
         )

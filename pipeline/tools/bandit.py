@@ -23,9 +23,9 @@ from pipeline.errors import ToolTrouble
 from pipeline.tools.places import relative, source_line
 
 _MOST_BYTES = 100_000
-_TOTALS = "_totals"
+TOTALS = "_totals"
 # The rules whose message repeats the string that they take for a password.
-_PASSWORD_RULES = {"B105", "B106", "B107"}
+PASSWORD_RULES = {"B105", "B106", "B107"}
 _QUOTED = re.compile(r"'(?P<value>.+)'\Z", re.S)
 
 
@@ -97,12 +97,12 @@ def parse(outcome: Outcome, written: str, tree: Path) -> Output:
         errors = {relative(e["filename"], tree): str(e["reason"]) for e in document["errors"]}
         passwords = _passwords(results)
         findings = tuple(_finding(record, tree, passwords) for record in results)
-        counted = sum(number for name, number in metrics[_TOTALS].items() if name.startswith("SEVERITY."))
+        counted = sum(number for name, number in metrics[TOTALS].items() if name.startswith("SEVERITY."))
         # "nosec" counts what a comment without the numbers of tests hid, "skipped_tests" what one with them did.
         hidden = {
             relative(name, tree): int(counts.get("nosec", 0)) + int(counts.get("skipped_tests", 0))
             for name, counts in metrics.items()
-            if name != _TOTALS
+            if name != TOTALS
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
@@ -162,7 +162,7 @@ def _column(text: str, offset: int) -> int:
 
 def _passwords(results: list[dict[str, Any]]) -> set[str]:
     """The strings that bandit takes for passwords; another finding may show the line that one stands on."""
-    records = (record for record in results if record["test_id"] in _PASSWORD_RULES)
+    records = (record for record in results if record["test_id"] in PASSWORD_RULES)
     return {match["value"] for record in records if (match := _QUOTED.search(record["issue_text"]))}
 
 

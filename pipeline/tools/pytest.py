@@ -104,6 +104,8 @@ def pytest_sessionfinish(session, exitstatus):
     _write(event="end", exit=int(exitstatus))
 '''
 
+_RERUN = "rerun"
+"""What pytest-rerunfailures and flaky-like plugins make of the outcome of a failure after which the test runs again."""
 # pytest's documentation, "Exit codes".
 _PASSED, _FAILED, _BROKEN, _NONE = 0, 1, 2, 5
 
@@ -114,7 +116,8 @@ class Output:
 
     ``executed`` ran to an outcome of their own (passed, failed, or failed as their ``xfail`` says); ``skipped`` did
     not run; ``deselected`` were left out by the marker expression, and not by anything else; ``count`` counts executed
-    tests with their parameters.
+    tests with their parameters. ``flaky`` are tests, with their parameters, that failed and passed when they were run
+    again.
     """
 
     executed: frozenset[str]
@@ -123,6 +126,7 @@ class Output:
     findings: tuple[Finding, ...]
     count: int
     doubts: tuple[str, ...] = ()
+    flaky: tuple[str, ...] = ()
 
 
 def plant_witness(folder: Path) -> Path:
@@ -150,6 +154,11 @@ def environment(record: Path, *, plant: bool = False) -> dict[str, str | None]:
     """
     planted = {PLANT_VARIABLE: "1"} if plant else {}
     return {RECORD_VARIABLE: str(record), "PYTHONPATH": str(record.parent), "PYTHONDONTWRITEBYTECODE": "1", **planted}
+
+
+def share(cores: int) -> dict[str, str | None]:
+    """How many processes ``-n auto`` of pytest-xdist makes (its documentation, "Running tests across CPUs")."""
+    return {"PYTEST_XDIST_AUTO_NUM_WORKERS": str(cores)}
 
 
 def caught(output: Output) -> bool:
@@ -182,6 +191,7 @@ def parse(outcome: Outcome, record: str, tree: Path) -> Output:
         phases = [event for event in events if event["event"] == "phase"]
         broken = [event for event in events if event["event"] == "broken"]
         failed = [event for event in phases if event["outcome"] == "failed"]
+        again = {event["test"] for event in phases if event["outcome"] == _RERUN}
         ran = [event["test"] for event in phases if event["when"] == "call" and _came_to_an_outcome(event)]
         skipped = {_bare(event["test"]) for event in phases if not _came_to_an_outcome(event)}
         return Output(
@@ -189,8 +199,9 @@ def parse(outcome: Outcome, record: str, tree: Path) -> Output:
             skipped=frozenset(skipped),
             deselected=frozenset(_bare(event["test"]) for event in events if _is_left_out_by_marker(event)),
             findings=(*(_failure(event, tree) for event in failed), *(_broken(event, tree) for event in broken)),
-            count=len(ran),
+            count=len(set(ran)) if again else len(ran),
             doubts=_doubts(outcome, events, bool(failed or broken)),
+            flaky=tuple(sorted(again - {event["test"] for event in failed})),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ToolTrouble("The record of the tests is not the witness's own.", why=repr(error)) from error

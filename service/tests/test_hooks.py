@@ -4,11 +4,13 @@ import dataclasses
 import json
 import logging
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from service import errors, hooks
 from service.factory import create_app
 from service.logs import JsonFormatter, configure
 from service.settings import Config, Limits
@@ -86,6 +88,60 @@ def test_a_fault_tells_the_client_nothing_and_the_log_where(app: Flask, log_line
     assert (line["level"], line["status"], line["error"]) == ("ERROR", 500, "LookupError")
     assert "test_hooks.py" in line["where"][-1]
     assert "personal" not in json.dumps(line)
+
+
+def test_what_the_server_refuses_is_no_fault_of_the_service(app: Flask, log_lines: LogLines) -> None:
+    """gunicorn raises it while a body is read; test_server.py has the real thing."""
+
+    def refusing() -> str:
+        raise type("InvalidChunkSize", (Exception,), {"__module__": errors.SERVER_REFUSALS})
+
+    app.view_functions["api.echo"] = refusing
+    assert InProcess(app.test_client()).post("/echo").status == 400
+    assert [line["level"] for line in log_lines()] == ["INFO"]
+
+
+def test_a_log_that_is_turned_down_costs_no_line(app: Flask, log_lines: LogLines) -> None:
+    """Faults still write theirs."""
+    logger = logging.getLogger("service.request")
+    logger.setLevel(logging.ERROR)
+    try:
+        target = InProcess(app.test_client())
+        assert target.get("/").status == 200
+        app.view_functions["api.index"] = lambda: str(1 // 0)
+        assert target.get("/").status == 500
+    finally:
+        logger.setLevel(logging.NOTSET)
+    assert [line["error"] for line in log_lines()] == ["ZeroDivisionError"]
+
+
+def test_a_body_of_any_declared_length_is_measured_and_only_none_is_not_read(config: Config) -> None:
+    """A length that is no number, or one beside chunks, is a body until it was read."""
+    target = create_app(dataclasses.replace(config, limits=Limits(item=3, lang=2, body=1))).test_client()
+    chunks = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
+    for given in ({"CONTENT_LENGTH": "2"}, {"CONTENT_LENGTH": "02"}, {**chunks, "CONTENT_LENGTH": "0"}, chunks):
+        environ = {"CONTENT_LENGTH": None, "wsgi.input": BytesIO(b"xx"), **given}
+        assert target.post("/echo", environ_overrides=environ).status_code == 413, given
+    assert target.post("/echo", environ_overrides={"CONTENT_LENGTH": "0"}).status_code == 200
+
+
+def test_an_unknown_host_is_refused_before_anything_else(config: Config) -> None:
+    """And what was said of one host is not taken for another, however often it was asked."""
+    target = InProcess(create_app(config).test_client())
+    for number in range(200):
+        evil = {"Host": f"evil-{number % 3}.example"}
+        assert target.request("POST", f"/echo/{'x' * 2000}", headers=evil).status == 400
+    assert target.get("/healthz").status == 200
+
+
+def test_the_headers_are_added_to_those_of_the_answer_and_never_shared(app: Flask) -> None:
+    """Two answers at once must not see each other's id."""
+    target = InProcess(app.test_client())
+    first = target.request("GET", "/", headers={"X-Request-ID": "one"}).headers
+    second = target.request("GET", "/nope", headers={"X-Request-ID": "two"}).headers
+    assert (first["x-request-id"], second["x-request-id"]) == ("one", "two")
+    assert first.keys() == second.keys()
+    assert len(hooks.SECURITY_HEADERS) == len({name.lower() for name, _ in hooks.SECURITY_HEADERS}) == 6
 
 
 def test_the_limits_are_configuration(config: Config) -> None:

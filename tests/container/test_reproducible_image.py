@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +20,7 @@ from pipeline.execution.checkout import Checkout
 from pipeline.settings_loading import load
 from pipeline.stages.build_plan import Prepared, prepared
 from pipeline.stages.context import Context
-from pipeline.stages.image_assembly import Made, assemble, held
+from pipeline.stages.image_assembly import Made, Plan, assemble, held
 from tests.container.places import CACHE, ROOT, open_real_engine, real_context
 from tests.support import real_processes, snapshot_of
 
@@ -101,23 +103,68 @@ def test_the_image_keeps_to_its_sizes(engine: DockerEngine, made: Made) -> None:
     assert len(made.ready.layers) == 3
 
 
-def test_a_change_of_the_service_makes_one_small_layer_anew(
-    tmp_path: Path, engine: DockerEngine, ready: Prepared, made: Made
-) -> None:
-    context = own_context(tmp_path, engine)
-    changed = tmp_path / "tree"
-    for entry in ready.context:
-        (changed / entry.path).parent.mkdir(parents=True, exist_ok=True)
-        (changed / entry.path).write_bytes((context.tree / entry.path).read_bytes())
+def changed_service(folder: Path, engine: DockerEngine, ready: Prepared, tag: str) -> Plan:
+    """What is to be made when one file of the service has got another line, which no other run has."""
+    context = own_context(folder, engine)
+    changed = folder / "tree"
+    for path in (*(entry.path for entry in ready.context), "pyproject.toml", ".dockerignore"):
+        (changed / path).parent.mkdir(parents=True, exist_ok=True)
+        (changed / path).write_bytes((context.tree / path).read_bytes())
     with (changed / "service" / "app.py").open("a", encoding="utf-8") as file:
-        file.write("# another line\n")
-    for name in ("pyproject.toml", ".dockerignore"):
-        (changed / name).write_bytes((context.tree / name).read_bytes())
-    other = prepared(own_context(tmp_path / "other", engine, changed), engine)
-    after = assemble(other.plan, engine, scratch=tmp_path, blobs=tmp_path / "blobs", say=print, load=False)
-    assert after.ready.layers[:2] == made.ready.layers[:2]
-    assert after.ready.layers[2] != made.ready.layers[2]
-    assert after.ready.layers[2].size_bytes < 300_000
+        file.write(f"# {time.time_ns()}\n")
+    plan = prepared(own_context(folder / "other", engine, changed), engine).plan
+    return replace(plan, request=replace(plan.request, tag=tag))
+
+
+def blobs_of(made: Made, folder: Path) -> Path:
+    """A copy of the compressed layers of an image that the engine holds."""
+    return shutil.copytree(next(iter(made.ready.blobs.values())).parent, folder / "blobs")
+
+
+@pytest.fixture(name="handed")
+def _handed(engine: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The names of the layers in each archive that the engine is handed."""
+    seen: list[list[str]] = []
+    hand_over = engine.load
+
+    def noted(archive: Path) -> None:
+        with tarfile.open(archive) as tar:
+            seen.append([name for name in tar.getnames() if name.endswith(".tar")])
+        hand_over(archive)
+
+    monkeypatch.setattr(engine, "load", noted)
+    return seen
+
+
+def test_a_change_of_the_service_makes_one_small_layer_and_the_engine_is_handed_that_alone(
+    tmp_path: Path, engine: DockerEngine, ready: Prepared, made: Made, handed: list[list[str]]
+) -> None:
+    plan = changed_service(tmp_path, engine, ready, "container-tests:changed")
+    blobs = blobs_of(made, tmp_path)
+    after = assemble(plan, engine, scratch=tmp_path, blobs=blobs, say=print)
+    try:
+        assert after.ready.layers[:2] == made.ready.layers[:2]
+        assert after.ready.layers[2] != made.ready.layers[2]
+        assert after.ready.layers[2].size_bytes < 300_000
+        assert handed == [[f"{after.ready.layers[2].diff_id.removeprefix('sha256:')}.tar"]]
+        assert held(engine, after).id == after.id
+    finally:
+        engine.untag(plan.request.tag)
+
+
+def test_an_engine_that_has_lost_a_layer_is_handed_the_whole_image(
+    tmp_path: Path, engine: DockerEngine, ready: Prepared, made: Made, handed: list[list[str]]
+) -> None:
+    plan = changed_service(tmp_path, engine, ready, "container-tests:lost")
+    blobs = blobs_of(made, tmp_path)
+    first = assemble(plan, engine, scratch=tmp_path, blobs=blobs, say=print, load=False)
+    # Now every layer has a blob, and the engine has never seen the last one.
+    again = assemble(plan, engine, scratch=tmp_path, blobs=blobs, say=print)
+    try:
+        assert [len(names) for names in handed] == [0, len(made.ready.layers)]
+        assert held(engine, again).id == first.id
+    finally:
+        engine.untag(plan.request.tag)
 
 
 def test_labels_and_annotations_say_what_it_is_and_nothing_of_its_making(made: Made) -> None:

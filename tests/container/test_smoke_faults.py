@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,11 @@ from pipeline.core.verdict import conclude
 from pipeline.engines.docker_engine import DockerEngine
 from pipeline.settings import Settings
 from pipeline.stages.build import BuildStage
+from pipeline.stages.chaos_faults import clock_library
 from pipeline.stages.context import Context
 from pipeline.stages.smoke import SmokeStage
 from tests.container.places import APP, OWNER, ROOT, SETTINGS, only, open_real_engine, real_context
+from tests.debian_programs import install
 
 pytestmark = pytest.mark.container
 
@@ -143,5 +146,23 @@ def test_a_sound_service_stands_the_full_dose(engine: DockerEngine, tmp_path: Pa
     settings = replace(SETTINGS, smoke=replace(SETTINGS.smoke, dose="full", load_requests=200))
     _, examination = smoke_of(tmp_path, engine, {}, settings)
     assert conclude(examination)[0] is Status.PASS, conclude(examination)[1]
-    assert examination.metrics["chaos_checks"] == 4
-    assert "chaos: clock jump" in {item.what for item in examination.not_checked}
+    assert examination.metrics["chaos_checks"] == 6
+    assert not any("chaos" in item.what for item in examination.not_checked)
+
+
+def test_a_service_that_fails_when_the_clock_goes_back_is_caught(engine: DockerEngine, tmp_path: Path) -> None:
+    if clock_library() is None:
+        install("libfaketime")
+    here = time.time()
+    ageing = APP.replace("import threading\n", "import threading\nimport time\n")
+    ageing = ageing.replace("    timeout = 10\n", "    timeout = 10\n    begun = time.time()\n").replace(
+        "        known =",
+        "        if time.time() < self.begun:\n            return self.send_error(500)\n        known =",
+    )
+    settings = only("chaos", dose="full", ready_timeout_s=8.0)
+    context, examination = smoke_of(tmp_path, engine, {"service/app.py": ageing}, settings)
+    assert missed(examination) == ["the service with clock back"], examination.doubts
+    assert examination.metrics["chaos_checks"] == 6
+    record = json.loads((context.raw / "chaos.json").read_text(encoding="utf-8"))
+    assert record["clock ahead"]["ran"]["output"].startswith("moved 30\n")
+    assert abs(time.time() - here) < 86400, "this machine's own clock was moved"

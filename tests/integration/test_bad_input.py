@@ -20,7 +20,7 @@ from tests.projects import copy_adopter, git
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = "unix:///nobody-listens-here.sock"
-CERTAIN_S = 60.0
+CERTAIN_S = 300.0
 
 
 @pytest.fixture(name="template", scope="module")

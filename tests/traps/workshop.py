@@ -81,12 +81,13 @@ class Workshop:
             _write(self.project / name, planted(text).encode())
         return self.project
 
-    def tools(self, stage: str) -> ToolEnvironment:
-        """The stage's tools, the very ones that ours uses; for tests with the base's packages."""
+    def tools(self, stage: str, project: Project | None = None) -> ToolEnvironment:
+        """The stage's tools, the very ones that ours uses; for tests with the project's packages, else the base's."""
         if stage in _WITH_TOOLS:
             return self._environments.ensure(stage, (packaged_lock(stage),))
         lock = self.folder / "requirements.txt"
-        lock.write_text(base_files()["service/requirements.txt"], encoding="utf-8")
+        name = "service/requirements.txt"
+        lock.write_bytes(base_files()[name].encode() if project is None else contents(project)[name])
         return self._environments.ensure("project", (lock, packaged_lock("test")))
 
     @cached_property
@@ -116,7 +117,8 @@ class Workshop:
     def naive_environment(self, trap: Trap) -> dict[str, str]:
         """A short environment in which the stage's tools are first on the path."""
         kept = {name: os.environ[name] for name in (*INHERITED, "DOCKER_HOST") if name in os.environ}
-        path = f"{self.tools(trap.stage).root / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        tools = self.tools(trap.stage, trap if trap.stage == "test" else None)
+        path = f"{tools.root / 'bin'}{os.pathsep}{os.environ['PATH']}"
         return {**kept, "PATH": path, **trap.environ}
 
     def try_ours(self, project: Project, *stages: str, advisories: str = "of today") -> dict[str, StageResult]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 import unicodedata
 from collections.abc import Callable
@@ -237,3 +240,36 @@ def test_whatever_is_said_and_found_the_terminal_shows_it_in_its_lines(text: str
         first, _, rest = terminal.written.rpartition("\x1b[?7h")
         assert not too_long(rest, 60)
         assert shown(first, 60).cursor.y == 0
+
+
+def test_stages_at_the_same_time_have_a_line_each_and_leave_none() -> None:
+    with PseudoTerminal(60) as terminal:
+        console = Console(terminal.stream, str, {"NO_COLOR": "1"})
+        console.plan(["lint", "scan", "test"])
+        for name in ("lint", "scan", "test"):
+            console.begin(name, beside=True)
+        console.hear("scan", "say", "bandit")
+        console.line("A line that stays.")
+        console.draw()
+        assert console.draws
+        console.end(passed("scan"))
+        console.draw()
+        console.end(passed("lint"))
+        console.end(passed("test"))
+        terminal.close()
+        seen = terminal.seen()
+    assert [row.split()[:2] for row in seen[1:]] == [["scan", "pass"], ["lint", "pass"], ["test", "pass"]]
+    assert seen[0] == "A line that stays."
+
+
+def test_there_are_never_more_lines_than_rows() -> None:
+    with PseudoTerminal(60) as terminal:
+        fcntl.ioctl(terminal.stream.fileno(), termios.TIOCSWINSZ, struct.pack("HHHH", 3, 60, 0, 0))
+        console = Console(terminal.stream, str, {})
+        for number in range(6):
+            console.begin(f"stage-{number}", beside=True)
+        console.close()
+        terminal.close()
+        assert "stage-1" in terminal.written
+        assert "stage-2" not in terminal.written
+        assert terminal.seen() == [""]

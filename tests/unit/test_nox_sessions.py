@@ -56,6 +56,8 @@ def project_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.chdir(project)
     monkeypatch.setenv(nox_sessions.RUN_VARIABLE, "run-1")
     monkeypatch.setattr(nox_sessions, "as_keyboard_interrupt", lambda: None)
+    # Here and not in processes of their own, so that a test can look at what the stages were given.
+    monkeypatch.setattr("pipeline.scheduling.one_stage", lambda run, place, name, **how: run.stage(name, **how))
     monkeypatch.setattr("sys.argv", ["nox"])
     closers: list[Callable[[], None]] = []
     monkeypatch.setattr("atexit.register", closers.append)

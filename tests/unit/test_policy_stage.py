@@ -225,3 +225,20 @@ def test_a_secret_in_a_change_is_masked(project: Path) -> None:
     carry_out(project, looking(), against="HEAD", REGISTRY_TOKEN=value)
     for path in (project / "reports").rglob("*"):
         assert not path.is_file() or value not in path.read_text(encoding="utf-8"), path
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [
+        ("max_age_days = 900", "cache.max_age_days was 30.0 and is 900.0."),
+        ("max_age_hours = 900", "cache.max_age_hours was 24.0 and is 900.0."),
+        ('fresh = "never"', 'cache.fresh was "auto" and is "never".'),
+        ('write = "always"', 'cache.write was "auto" and is "always".'),
+        ('dir = "kept"', 'cache.dir was "" and is "kept".'),
+    ],
+)
+def test_to_believe_earlier_results_longer_loosens(project: Path, key: str, sentence: str) -> None:
+    change(project, "[tool.pipeline.lint]", f"[tool.pipeline.cache]\n{key}\n[tool.pipeline.lint]")
+    report = carry_out(project, looking(), against="HEAD")
+    assert changes(report) == [("loosens", sentence, False)]
+    assert report["verdict"] == "fail"

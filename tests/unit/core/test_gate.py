@@ -17,6 +17,7 @@ from pipeline.core.gate import (
     findings_gate,
     floor_gate,
     severity_gates,
+    steadiness_gates,
 )
 
 NUMBERS = st.floats(-1000, 1000, allow_nan=False)
@@ -110,3 +111,12 @@ def test_known_and_waived_findings_are_no_part_of_it_and_it_is_counted_again() -
     waived = [*findings_of(Severity.LOW, state=State.WAIVED), *findings_of(Severity.LOW)]
     assert counted_again(gate, waived).passed
     assert not severity_gates(new, what="findings", most={})
+
+
+def test_a_test_that_passed_only_on_another_try_is_gated_where_there_is_one() -> None:
+    assert not steadiness_gates((), 0)
+    (gate,) = steadiness_gates(("a.py::test_x", "a.py::test_y"), 0)
+    assert not gate.passed
+    assert "test_x" in gate.found
+    (gate,) = steadiness_gates(("a.py::test_x",), 1)
+    assert gate.passed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import Field, fields
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.policy_difference import Difference, Effect, Policy, judged, setting_differences, told, way_of
 from pipeline.settings import Settings
+from pipeline.settings_cache import Cache
 from pipeline.settings_loading import policy
 
 EXCLUDED = {"path": "generated", "reason": "Made by a compiler."}
@@ -208,3 +210,32 @@ def test_a_further_licence_loosens_and_a_list_where_there_was_none_tightens() ->
     ]
     assert effects("build.licence_of", {}, {"a": "MIT"}) == [(Effect.LOOSENS, "build.licence_of also has a: MIT.")]
     assert effect("build.debian_advisories", "debian.zip", "") is Effect.LOOSENS
+
+
+@pytest.mark.parametrize(
+    ("name", "stricter", "weaker"),
+    [
+        ("cache.max_age_hours", 24.0, 240.0),
+        ("cache.max_age_days", 30.0, 3650.0),
+        ("audit.max_age_days", 7, 3650),
+        ("cache.fresh", "always", "auto"),
+        ("cache.fresh", "auto", "never"),
+        ("cache.write", "never", "auto"),
+        ("cache.write", "auto", "always"),
+    ],
+)
+def test_earlier_results_that_count_for_more_loosen(name: str, stricter: Any, weaker: Any) -> None:
+    assert effect(name, stricter, weaker) is Effect.LOOSENS
+    assert effect(name, weaker, stricter) is Effect.TIGHTENS
+
+
+def test_another_folder_of_results_loosens_whichever_it_is_and_their_size_does_not() -> None:
+    assert effect("cache.dir", "", "kept") is Effect.LOOSENS
+    assert effect("cache.dir", "kept", "") is Effect.LOOSENS
+    assert effect("cache.dir", "kept", "other") is Effect.LOOSENS
+    assert effect("cache.max_mb", 500, 5000) is Effect.NEUTRAL
+
+
+@pytest.mark.parametrize("item", fields(Cache), ids=lambda item: item.name)
+def test_every_key_of_the_cache_goes_a_known_way(item: Field[Any]) -> None:
+    assert way_of(f"cache.{item.name}")

@@ -15,7 +15,7 @@ from pipeline.core.gate import Gate, check_gate, findings_gate
 from pipeline.core.stage import Examination, StageResult, Status, Tool, not_run
 from pipeline.core.verdict import conclude
 from pipeline.core.waiver import Waiver, hiding
-from pipeline.core.waiver_standing import UNUSED, Standing, WaiverState, standings, with_waivers
+from pipeline.core.waiver_standing import UNUSED, Standing, WaiverState, standings, waiting, with_waivers
 from tests.waivers import TODAY, VULNERABILITY, make_finding, make_waiver
 
 WHOLE = Evidence.of("files", expected=("a",), checked=("a",))
@@ -213,3 +213,10 @@ def test_a_report_names_what_each_waiver_hides() -> None:
     found = stand(make_waiver(), scan)
     assert set(found.hides) == {f.id for f in scan.findings if f.rule == "B101"}
     assert found.sentence == "Platform has waived B101 of bandit in tests/** until 2026-09-13, which hides 2 findings."
+
+
+def test_of_the_stages_that_may_use_one_waiver_each_waits_for_those_before_it() -> None:
+    stages = ("lint", "scan", "test", "smoke")
+    assert waiting([make_waiver(stages=("smoke", "test"))], stages) == {"smoke": ("test",)}
+    assert waiting([make_waiver(stages=("scan",))], stages) == {}
+    assert waiting([make_waiver(stages=())], stages)["smoke"] == ("lint", "scan", "test"), "nobody knows which they are"

@@ -231,6 +231,8 @@ def test_a_machine_without_git_is_said(repository: Path) -> None:
 def test_git_that_hangs_or_fails_is_trouble(repository: Path) -> None:
     with pytest.raises(ToolTrouble, match="git rev-parse was stopped"):
         Checkout(repository, ScriptedRunner([outcome(-15, timed_out=True)])).snapshot()
+    with pytest.raises(ToolTrouble, match=r"git rev-parse was ended by signal 9\."):
+        Checkout(repository, ScriptedRunner([outcome(-9)])).snapshot()
     script = [
         outcome(),
         outcome(stdout="c 0"),
@@ -247,4 +249,24 @@ def test_a_file_that_can_not_be_read_is_said(repository: Path, monkeypatch: pyte
 
     monkeypatch.setattr("pipeline.execution.checkout.sha256_of", _denied)
     with pytest.raises(StorageTrouble, match=r"can't be read: Permission denied"):
+        _take(repository)
+
+
+@pytest.mark.parametrize("name", [".pipeline/cache/results/lint/x/entry.json", ".Pipeline/venv/bin/python"])
+def test_a_commit_that_brings_results_or_tools_along_is_refused(repository: Path, name: str) -> None:
+    (repository / name).parent.mkdir(parents=True)
+    (repository / name).write_text("{}", encoding="utf-8")
+    git(repository, "add", "-f", name)
+    with pytest.raises(ConfigurationError, match=f"git tracks {name}") as told:
+        _take(repository)
+    assert "git rm -r --cached .pipeline" in str(told.value)
+    git(repository, "rm", "-q", "-r", "--cached", name.partition("/")[0])
+    (repository / ".gitignore").write_text("/.[pP]ipeline/\n", encoding="utf-8")
+    assert _take(repository).entries
+
+
+def test_a_link_in_the_place_of_our_own_folder_is_refused(repository: Path) -> None:
+    (repository / ".pipeline").symlink_to("service")
+    git(repository, "add", "-f", ".pipeline")
+    with pytest.raises(ConfigurationError, match=r"git tracks \.pipeline, and"):
         _take(repository)

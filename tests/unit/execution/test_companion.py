@@ -18,7 +18,7 @@ from pipeline.execution.processes import Companion, end_process, process_started
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 
 
-def wait_for(condition: object, seconds: float = 5.0) -> bool:
+def wait_for(condition: object, seconds: float = 60.0) -> bool:
     assert callable(condition)
     deadline = time.monotonic() + seconds
     while not condition():

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import StorageTrouble
-from pipeline.execution.files import sha256_of, write_atomically
+from pipeline.execution.files import remove_unfinished, sha256_of, write_atomically
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file system needs root")
 
@@ -100,3 +100,16 @@ def test_a_digest_is_that_of_the_content(tmp_path: Path) -> None:
     content = os.urandom(300_000)
     (tmp_path / "x").write_bytes(content)
     assert sha256_of(tmp_path / "x") == hashlib.sha256(content).hexdigest()
+
+
+def test_what_was_being_written_when_a_run_was_killed_is_taken_away_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "stages").mkdir()
+    left = [tmp_path / "stages" / ".result.json.0a1b2c3d", tmp_path / ".run.json.x_y3abcd"]
+    kept = [tmp_path / ".gitignore", tmp_path / "stages" / "result.json", tmp_path / "a.json.0a1b2c3d"]
+    for path in (*left, *kept):
+        path.write_text("x", encoding="ascii")
+    (tmp_path / ".link.json.0a1b2c3d").symlink_to(kept[0])
+    remove_unfinished(tmp_path)
+    assert not [path for path in left if path.exists()]
+    assert [path for path in kept if path.exists()] == kept
+    assert (tmp_path / ".link.json.0a1b2c3d").is_symlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from pipeline.core.ports import Outcome, Request
 from pipeline.errors import ToolTrouble
 from pipeline.execution import processes
+from pipeline.execution.descendants import MARK
 from pipeline.execution.processes import LocalProcesses, end_process, process_started, start_detached
 from pipeline.testing import SilentProgress
 
@@ -27,7 +29,8 @@ FORKS = (
     "import os, sys, time\n"
     "child = os.fork()\n"
     "if child == 0:\n    time.sleep(60)\n"
-    "open(sys.argv[1], 'w').write(str(child))\n"
+    "with open(sys.argv[1] + '.part', 'w') as file:\n    file.write(str(child))\n"
+    "os.replace(sys.argv[1] + '.part', sys.argv[1])\n"
 )
 
 
@@ -40,7 +43,17 @@ def _gone(pid: int) -> bool:
     return process_started(pid) == ""
 
 
-def _soon(condition: Callable[[], bool], within_s: float = 10.0) -> bool:
+def _timed_out(folder: Path, code: str, *arguments: str) -> Outcome:
+    """Of a process that says "up" when it is ready, and has had the time for that, however busy the machine is."""
+    for timeout_s in (0.5, 5.0, 50.0):
+        ended = _run(folder, code, *arguments, timeout_s=timeout_s)
+        assert ended.timed_out
+        if ended.stdout == "up\n":
+            return ended
+    raise AssertionError(f"it never came up: {ended}")
+
+
+def _soon(condition: Callable[[], bool], within_s: float = 60.0) -> bool:
     end = time.monotonic() + within_s
     while time.monotonic() < end:
         if condition():
@@ -113,17 +126,12 @@ def test_what_no_process_can_be_given_is_trouble_too(wrong: dict[str, Any], tmp_
 
 
 def test_a_process_that_ignores_the_polite_signal_is_killed_when_its_time_is_up(tmp_path: Path) -> None:
-    ended = _run(tmp_path, STUBBORN, timeout_s=0.5)
-    assert ended.timed_out
-    assert ended.exit_code == -9
-    assert ended.stdout == "up\n"
-    assert ended.duration_s < 5
+    assert _timed_out(tmp_path, STUBBORN).exit_code == -9
 
 
 def test_a_process_that_ends_with_0_when_stopped_is_still_timed_out(tmp_path: Path) -> None:
-    code = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); time.sleep(60)"
-    ended = _run(tmp_path, code, timeout_s=0.5)
-    assert (ended.timed_out, ended.exit_code) == (True, 0)
+    code = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))"
+    assert _timed_out(tmp_path, f"{code}; print('up', flush=True); time.sleep(60)").exit_code == 0
 
 
 def test_what_a_process_leaves_running_in_its_group_is_ended(tmp_path: Path) -> None:
@@ -133,8 +141,7 @@ def test_what_a_process_leaves_running_in_its_group_is_ended(tmp_path: Path) -> 
 
 
 def test_a_grandchild_is_ended_when_the_time_is_up(tmp_path: Path) -> None:
-    ended = _run(tmp_path, FORKS + "time.sleep(60)\n", str(tmp_path / "pid"), timeout_s=1)
-    assert ended.timed_out
+    _timed_out(tmp_path, FORKS + "print('up', flush=True)\ntime.sleep(60)\n", str(tmp_path / "pid"))
     assert _soon(lambda: _gone(int((tmp_path / "pid").read_text(encoding="ascii"))))
 
 
@@ -159,7 +166,27 @@ def test_an_interrupt_stops_the_group_and_goes_on(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         _run(tmp_path, FORKS + "time.sleep(60)\n", str(record))
     watcher.join()
-    assert _soon(lambda: _gone(int(record.read_text(encoding="ascii") or "0")))
+    assert _soon(lambda: _gone(int(record.read_text(encoding="ascii"))))
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_an_interrupt_while_a_process_is_started_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    start: Callable[..., subprocess.Popen[bytes]] = vars(subprocess)["Popen"]
+
+    def interrupted(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        process = start(*arguments, **options)
+        made.append(process.pid)
+        # To this thread, whose mask it is about; those of a test runner have none.
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _run(tmp_path, "import time; time.sleep(60)")
+    assert [_gone(pid) for pid in made] == [True]
 
 
 def test_children_end_with_a_runner_that_is_killed(tmp_path: Path) -> None:
@@ -184,11 +211,16 @@ def test_a_process_is_reported_again_and_again_with_how_far_it_is(
 ) -> None:
     monkeypatch.setattr(processes, "_BEAT_S", 0.1)
     progress = SilentProgress()
-    argv = (sys.executable, "-c", "import time; time.sleep(0.4)")
-    done = iter(["", "1 of 9 files"])
-    request = Request(
-        argv=argv, cwd=tmp_path, timeout_s=30, title="sleeping", so_far=lambda: next(done, "2 of 9 files")
-    )
+    code = "import pathlib, time\nwhile not pathlib.Path('enough').exists():\n    time.sleep(0.02)"
+    argv = (sys.executable, "-c", code)
+
+    def steps() -> Iterator[str]:
+        yield from ("", "1 of 9 files")
+        (tmp_path / "enough").touch()
+        yield from itertools.repeat("2 of 9 files")
+
+    so_far = steps()
+    request = Request(argv=argv, cwd=tmp_path, timeout_s=60, title="sleeping", so_far=lambda: next(so_far))
     LocalProcesses(os.environ, progress).run(request)
     assert progress.updates[:3] == ["sleeping", "sleeping: 1 of 9 files", "sleeping: 2 of 9 files"]
     said = len(progress.updates)
@@ -226,3 +258,32 @@ def test_a_zombie_is_no_process(tmp_path: Path) -> None:
 def test_a_daemon_that_can_not_be_started_is_trouble(tmp_path: Path) -> None:
     with pytest.raises(ToolTrouble, match="could not be started"):
         start_detached(["/no/such/daemon"], tmp_path / "log")
+
+
+def test_time_during_which_the_runner_was_stopped_is_none_that_the_process_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_SLACK_S", 0.1)
+    monkeypatch.setattr(processes, "_BEAT_S", 0.1)
+    # A small program, which is there long before its time is over, however busy the machine is.
+    script = "kill -STOP $PPID; sleep 4; kill -CONT $PPID; sleep 0.5"
+    ended = LocalProcesses(os.environ).run(Request(argv=("sh", "-c", script), cwd=tmp_path, timeout_s=3))
+    assert (ended.timed_out, ended.exit_code) == (False, 0)
+
+
+def test_what_ended_while_the_runner_was_stopped_has_not_run_out_of_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_SLACK_S", 60.0)
+    # Who lets the runner go on is no part of the group that ends.
+    script = "setsid sh -c 'sleep 4; kill -CONT $0' $PPID > waker.log 2>&1 & kill -STOP $PPID"
+    ended = LocalProcesses(os.environ).run(Request(argv=("sh", "-c", script), cwd=tmp_path, timeout_s=3))
+    assert (ended.timed_out, ended.exit_code) == (False, 0)
+
+
+def test_every_process_carries_the_mark_of_its_run_and_those_of_runs_around_it(tmp_path: Path) -> None:
+    around = {f"{MARK}outer": "run-1"}
+    runner = LocalProcesses({**os.environ, **around}, mark={f"{MARK}inner": "run-2"})
+    code = f"import os; print(sorted(os.environ[n] for n in os.environ if n.startswith({MARK!r})))"
+    ended = runner.run(Request(argv=(sys.executable, "-c", code), cwd=tmp_path, timeout_s=30))
+    assert "'run-1', 'run-2'" in ended.stdout

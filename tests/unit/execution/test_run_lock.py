@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -133,3 +134,35 @@ def test_a_place_that_can_not_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("", encoding="utf-8")
     with pytest.raises(StorageTrouble, match="lock of the run could not be taken"):
         RunLock(tmp_path / "state" / "run.lock", "run").acquire()
+
+
+ORPHAN = (
+    "import os, sys, time; from pathlib import Path; from pipeline.execution.run_lock import RunLock\n"
+    "lock = RunLock(Path(sys.argv[1]), 'first')\nlock.acquire()\n"
+    "child = os.fork()\n"
+    "if child:\n    print(child, flush=True)\n    os._exit(0)\n"
+    "os.close(1)\ntime.sleep(float(sys.argv[2]))\n"
+)
+
+
+def _leave_an_orphan(path: Path, seconds: str) -> int:
+    """A run that has ended, and a process of it, by its id, that still holds its lock for so long."""
+    command = (sys.executable, "-c", ORPHAN, str(path), seconds)
+    return int(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def test_what_a_killed_run_left_is_waited_for(path: Path) -> None:
+    _leave_an_orphan(path, "1")
+    lock = RunLock(path, "second")
+    lock.acquire()
+    lock.release()
+
+
+def test_it_is_not_waited_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.execution.run_lock.STOPPING_S", 0.3)
+    orphan = _leave_an_orphan(path, "300")
+    try:
+        with pytest.raises(ConfigurationError, match="Another run is at work"):
+            RunLock(path, "second").acquire()
+    finally:
+        os.kill(orphan, signal.SIGKILL)

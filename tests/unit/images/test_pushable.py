@@ -83,7 +83,15 @@ def test_a_cached_layer_is_used_again_and_a_damaged_one_is_not(tmp_path: Path) -
     whole, before = blob.read_bytes(), blob.stat().st_ino
     assert pushable(io.BytesIO(archive()), tmp_path / "a").manifest == first.manifest
     assert blob.stat().st_ino == before
-    for damaged in (whole[:-9], b"nonsense", gzip.compress(b"another layer")):
+    for damaged in (
+        b"",
+        whole[:-9],
+        b"nonsense",
+        gzip.compress(b"another layer"),
+        whole + b"more",
+        whole + whole,
+        whole[:4] + b"time" + whole[8:],
+    ):
         blob.write_bytes(damaged)
         assert pushable(io.BytesIO(archive()), tmp_path / "a").manifest == first.manifest
         assert blob.read_bytes() == whole

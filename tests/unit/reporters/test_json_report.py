@@ -90,7 +90,7 @@ def test_the_keys_are_those_of_the_contract() -> None:
     document = _document(_full())
     stage, finding = document["stages"][0], document["findings"][0]
     assert set(document) == REPORT | {"run", "generator", "results", "checksum", "last_green"}
-    assert set(stage) == STAGE | {"details", "components", "basis"}
+    assert set(stage) == STAGE | {"details", "components", "basis", "reused", "retries"}
     added = {"stage", "counted", "owner", "context", "context_start", "sources", "cvss", "exploited", "epss"}
     assert set(finding) == FINDING | added
     assert set(document["policy"]) == {"digest", "effective", "against", "changes", "approval"}

@@ -77,6 +77,22 @@ def test_bills_are_linked_where_a_stage_has_listed_parts() -> None:
     assert not page_image.packages(changed("build", components=()))
 
 
+def test_packages_are_told_with_their_sizes_the_largest_first() -> None:
+    shown = page_image.packages(page_samples.passing())
+    assert [(item.name, told) for item, told in shown] == [("flask", "1.2 MB"), ("libc6", "0 B")]
+    text = page.render(page_samples.passing())
+    assert text.index("1.2 MB") < text.index(">libc6<")
+
+
+@pytest.mark.parametrize(
+    "sizes", [None, "x", [{"kind": "deb"}], [{"kind": "deb", "name": "a", "version": "1", "size_bytes": -1}]]
+)
+def test_sizes_of_packages_that_no_build_of_ours_wrote_are_not_known(sizes: Any) -> None:
+    shown = page_image.packages(changed("build", details={"package_sizes": sizes}))
+    assert [(item.name, told) for item, told in shown] == [("libc6", "not known"), ("flask", "not known")]
+    assert [told for _, told in page_image.packages(changed("build", details={}))] == ["not known", "not known"]
+
+
 def test_provenance_is_linked_where_a_stage_left_it() -> None:
     path = "stages/push/raw/provenance.intoto.jsonl"
     made = changed("push", artifacts=(Artifact(path=path, sha256="0" * 64),))

@@ -358,10 +358,15 @@ def test_a_result_holds_as_long_as_its_advisories_are_the_same(tmp_path: Path, i
     offline = audit_context(tmp_path, dict(FILES), processes=scripted(), advisories=str(tmp_path / "index.zip"))
     assert STAGE.still_holds(online, result())
     assert not STAGE.still_holds(online, result(advisories_sha256=index.sha256))
-    assert STAGE.still_holds(offline, result(advisories_sha256=index.sha256))
-    assert not STAGE.still_holds(offline, result())
-    (tmp_path / "index.zip").unlink()
+    of_today = {"advisories_sha256": index.sha256, "advisories_date": NOW.isoformat()}
+    assert STAGE.still_holds(offline, result(**of_today))
     assert not STAGE.still_holds(offline, result(advisories_sha256=index.sha256))
+    assert not STAGE.still_holds(offline, result())
+    for days in (-8, 2):
+        dated = (NOW + timedelta(days=days)).isoformat()
+        assert not STAGE.still_holds(offline, result(**{**of_today, "advisories_date": dated}))
+    (tmp_path / "index.zip").unlink()
+    assert not STAGE.still_holds(offline, result(**of_today))
 
 
 def test_the_clock_of_these_tests_has_a_zone() -> None:

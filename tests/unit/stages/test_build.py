@@ -227,8 +227,12 @@ def test_settings_that_can_not_work_are_refused_before_anything_runs(
 
 def test_a_result_holds_as_long_as_the_engine_has_the_image(trial: Trial) -> None:
     stage, context = BuildStage(), trial.context()
-    result = replace(not_run("build", "A sample."), metrics={"image_id": ID})
+    result = replace(not_run("build", "A sample."), metrics={"image_id": ID, "last_release": "none"})
     assert stage.still_holds(context, result)
+    # Against another release it may have grown more than is allowed; it is its own release after a push.
+    other = replace(result, metrics={**result.metrics, "last_release": "sha256:other"})
+    assert not stage.still_holds(context, other)
+    assert stage.still_holds(context, replace(other, metrics={**other.metrics, "manifest_digest": "none"}))
     trial.engine.images = {}
     assert not stage.still_holds(context, result)
 
@@ -236,6 +240,18 @@ def test_a_result_holds_as_long_as_the_engine_has_the_image(trial: Trial) -> Non
         raise EngineTrouble("No engine answers.")
 
     assert not stage.still_holds(replace(context, ports=replace(context.ports, engine=gone)), result)
+
+
+def test_the_engine_is_asked_once_whether_it_has_the_image(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def image(reference: str) -> None:
+        asked.append(reference)
+
+    monkeypatch.setattr(trial.engine, "image", image)
+    result = replace(not_run("build", "A sample."), metrics={"image_id": ID, "last_release": "none"})
+    assert not BuildStage().still_holds(trial.context(), result)
+    assert asked == [ID]
 
 
 def test_the_image_s_packages_are_handed_to_the_bill_of_materials(trial: Trial) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from pipeline.core.containers import ContainerEnded
 from pipeline.errors import EngineTrouble
-from pipeline.stages.readiness import Readiness, wait_until_ready
+from pipeline.stages.readiness import Readiness, get, wait_until_ready
 from pipeline.testing import RUNNING, FakeContainer, FixedClock, SilentProgress
+from tests.scripted_http import Reply, scripted_http
 
 
 def waited_for(container: FakeContainer) -> Readiness:
@@ -37,3 +38,10 @@ def test_one_that_ends_while_it_is_asked_for_its_port_is_not_ready() -> None:
             return super().__getattribute__(name)
 
     assert waited_for(Ending()).found == "It ended."
+
+
+def test_the_status_is_asked_for_without_following_a_redirect_and_none_is_0() -> None:
+    with scripted_http(lambda _: Reply(status=302, headers={"Location": "/elsewhere"})) as server:
+        assert get(f"http://{server.host}/ready?deep=1") == 302
+    assert [asked.path for asked in server.asked] == ["/ready?deep=1"]
+    assert get(f"http://{server.host}/ready") == 0

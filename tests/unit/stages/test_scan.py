@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 
 from pipeline.core.evidence import Control
+from pipeline.core.file_results import FileResults
 from pipeline.core.finding import Confidence, Finding, Severity
 from pipeline.core.ports import Outcome, Request
 from pipeline.core.stage import Examination, Status
 from pipeline.core.verdict import conclude
 from pipeline.errors import ConfigurationError, ToolTrouble
+from pipeline.execution.file_results import ShelvedResults
 from pipeline.settings import Exclusion, Scan, Settings
 from pipeline.stages.scan import CONTROL_RULE, CONTROL_SOURCE, ScanStage, assess, own_configuration
-from pipeline.testing import ScriptedRunner, outcome
+from pipeline.testing import ScriptedRunner, SilentProgress, outcome
 from pipeline.tools import bandit
 from tests.support import FakeEnvironments, make_context, snapshot_of, write_files
 
@@ -114,6 +116,8 @@ def writing(
         argv = request.argv
         names = checked if checked is not None else argv[argv.index("--") + 1 :]
         metrics: dict[str, Any] = {f"./{name}": {"nosec": hidden, "skipped_tests": 0} for name in names}
+        if rules:
+            metrics[f"./{names[0]}"]["SEVERITY.HIGH"] = len(rules)
         results = [
             {
                 "test_id": rule, "test_name": "name", "issue_severity": "HIGH", "issue_confidence": "HIGH",
@@ -132,8 +136,13 @@ def writing(
 
 
 def run(
-    tmp_path: Path, files: dict[str, str], *steps: Step | Outcome, settings: Scan | None = None
+    tmp_path: Path,
+    files: dict[str, str],
+    *steps: Step | Outcome,
+    settings: Scan | None = None,
+    results: FileResults | None = None,
 ) -> tuple[Examination, ScriptedRunner]:
+    """What the stage makes of files, with these steps in the place of bandit."""
     tree = write_files(tmp_path / "tree", files)
     runner = ScriptedRunner(steps)
     environments = FakeEnvironments({"bandit": "1.9.4"})
@@ -143,6 +152,7 @@ def run(
         Settings(scan=settings or Scan(paths=(".",))),
         processes=runner,
         environments=environments,
+        file_results=results,
     )
     return ScanStage().run(context), runner
 
@@ -240,3 +250,70 @@ def test_a_path_that_is_not_in_the_snapshot_is_refused(tmp_path: Path) -> None:
     ScanStage().check_settings(Settings(scan=Scan(paths=("a.py",))), snapshot)
     with pytest.raises(ConfigurationError, match=r"scan\.paths names 'absent'"):
         ScanStage().check_settings(Settings(scan=Scan(paths=("absent",))), snapshot)
+
+
+# --- what earlier runs said -----------------------------------------------------------------------------------------
+
+
+def scanned(runner: ScriptedRunner) -> tuple[str, ...]:
+    """The files that bandit was given, the planted one left out."""
+    given = [name for request in runner.requests for name in request.argv[request.argv.index("--") + 1 :]]
+    return tuple(name for name in given if name != "planted_fault.py")
+
+
+def test_only_what_changed_is_scanned_again_and_everything_is_reported(tmp_path: Path) -> None:
+    results = ShelvedResults(tmp_path / "shelves", SilentProgress())
+    files = {"a.py": "x = 1\n", "b.py": "y = 1\n"}
+    first, _ = run(tmp_path / "1", files, writing("B602"), writing(CONTROL_RULE), results=results)
+    again, runner = run(tmp_path / "2", {**files, "b.py": "y = 2\n"}, writing(), writing(CONTROL_RULE), results=results)
+    assert scanned(runner) == ("b.py",)
+    assert again.evidence.checked == {"a.py", "b.py"}
+    assert (
+        [(f.rule, f.path) for f in again.findings] == [(f.rule, f.path) for f in first.findings] == [("B602", "a.py")]
+    )
+    assert (first.metrics["files_reused"], again.metrics["files_reused"]) == (0, 1)
+    _, runner = run(tmp_path / "3", files, writing(CONTROL_RULE), results=results)
+    assert not scanned(runner)
+
+
+@pytest.mark.parametrize(
+    ("files", "again"),
+    [
+        ({"a.py": "x = 1\n"}, ()),
+        ({"renamed.py": "x = 1\n"}, ("renamed.py",)),
+        ({"a.py": "x = 1\n", "__init__.py": ""}, ("__init__.py",)),
+        ({"p/a.py": "x = 1\n", "p/__init__.py": ""}, ("p/__init__.py", "p/a.py")),
+    ],
+)
+def test_content_name_and_package_decide(tmp_path: Path, files: dict[str, str], again: tuple[str, ...]) -> None:
+    results = ShelvedResults(tmp_path / "shelves", SilentProgress())
+    run(tmp_path / "1", {"a.py": "x = 1\n"}, writing(), writing(CONTROL_RULE), results=results)
+    steps = (writing(), writing(CONTROL_RULE)) if again else (writing(CONTROL_RULE),)
+    _, runner = run(tmp_path / "2", files, *steps, results=results)
+    assert scanned(runner) == again
+
+
+@pytest.mark.parametrize(
+    ("said", "control"),
+    [
+        (writing("B105"), CONTROL_RULE),
+        (writing(), "B404"),
+        (writing(checked=()), CONTROL_RULE),
+    ],
+)
+def test_of_a_password_a_blind_bandit_and_a_file_left_out_nothing_is_kept(
+    tmp_path: Path, said: Step, control: str
+) -> None:
+    results = ShelvedResults(tmp_path / "shelves", SilentProgress())
+    run(tmp_path / "1", {"a.py": "x = 1\n"}, said, writing(control), results=results)
+    assert not results.read("bandit")
+
+
+def test_what_was_said_of_a_file_that_changed_meanwhile_is_not_kept(tmp_path: Path) -> None:
+    def editing(request: Request) -> Outcome:
+        (request.cwd / "a.py").write_text("y = 1\n", encoding="utf-8")
+        return writing()(request)
+
+    results = ShelvedResults(tmp_path / "shelves", SilentProgress())
+    run(tmp_path / "1", {"a.py": "x = 1\n"}, editing, writing(CONTROL_RULE), results=results)
+    assert not results.read("bandit")

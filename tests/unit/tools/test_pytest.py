@@ -241,3 +241,33 @@ def test_the_witness_leaves_nothing_open_that_a_strict_project_would_take_for_a_
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
+
+
+AGAIN = """
+import pytest
+from _pytest.runner import runtestprotocol
+
+def pytest_runtest_protocol(item, nextitem):
+    for number in range(3):
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        failed = any(report.failed for report in reports)
+        for report in reports:
+            if failed and number < 2 and report.failed:
+                report.outcome = "rerun"
+            item.ihook.pytest_runtest_logreport(report=report)
+        if not failed:
+            break
+    return True
+"""
+"""As pytest-rerunfailures does it."""
+
+
+def test_what_passed_only_when_it_was_run_again_is_told(tmp_path: Path) -> None:
+    source = (
+        "seen = []\n@pytest.mark.parametrize('x', [1, 2])\ndef test_flaky(x):\n    seen.append(x)\n"
+        "    assert x == 1 or seen.count(x) > 1\ndef test_bad(): assert False\ndef test_good(): pass\n"
+    )
+    output = _pytest(tmp_path, source, conftest=AGAIN).output
+    assert output.flaky == ("test_a.py::test_flaky[2]",)
+    assert [finding.message.partition(":")[0] for finding in output.findings] == ["test_bad"]
+    assert (output.count, output.doubts) == (4, ())

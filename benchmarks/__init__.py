@@ -1,0 +1,1 @@
+"""What the claims on speed and memory are measured with."""
