@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.interrupts import noted
+from pipeline.interrupts import REQUESTS, noted
 from pipeline.run import Run
 from pipeline.scheduling import Scheduler
 from pipeline.workplace import Workplace
-from tests.projects import SampleStage
+from tests.projects import SampleStage, make_project
+
+LONGEST_S = 60.0
+"""What is waited for takes less on a busy machine, and what is to be cut off takes longer, in seconds."""
+
+
+def requiring(folder: Path, names: tuple[str, ...]) -> Path:
+    """A project whose required stages are these, and which has no sources."""
+    return make_project(folder, f"required = {json.dumps(names)}\nsources = []\n")
+
+
+@contextlib.contextmanager
+def handlers_put_back() -> Iterator[None]:
+    """Meanwhile every signal may be handled otherwise."""
+    before = {number: signal.getsignal(number) for number in REQUESTS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def carry_out(

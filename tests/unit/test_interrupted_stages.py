@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -14,29 +13,23 @@ import pytest
 
 from pipeline import scheduling
 from pipeline.core.stage import Examination
-from pipeline.interrupts import REQUESTS
 from pipeline.run import Run
 from pipeline.stages.context import Context
-from tests.projects import SampleStage, green, make_project
-from tests.scheduled import carry_out, reasons, statuses
+from tests.projects import SampleStage, green
+from tests.scheduled import LONGEST_S, carry_out, handlers_put_back, reasons, requiring, statuses
 
 NAMES = ("lint", "scan")
-LONGEST_S = 60.0
-"""What is waited for takes less on a busy machine, and what is to be cut off takes longer, in seconds."""
 
 
 @pytest.fixture(name="project")
 def project_fixture(tmp_path: Path) -> Path:
-    return make_project(tmp_path / "project", f"required = {json.dumps(NAMES)}\nsources = []\n")
+    return requiring(tmp_path / "project", NAMES)
 
 
 @pytest.fixture(autouse=True)
 def handlers_fixture() -> Iterator[None]:
-    """Every signal's handling is put back."""
-    before = {number: signal.getsignal(number) for number in REQUESTS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    with handlers_put_back():
+        yield
 
 
 def when_there(path: Path, *others: Path) -> threading.Thread:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,13 +14,12 @@ import pytest
 from pipeline.core.finding import Finding, Severity
 from pipeline.core.stage import Examination
 from pipeline.errors import EngineTrouble
-from pipeline.interrupts import REQUESTS
 from pipeline.run import Run
 from pipeline.scheduling import one_stage
 from pipeline.stages.context import Context
 from pipeline.workplace import Workplace
-from tests.projects import SampleStage, green, make_project, red
-from tests.scheduled import carry_out, found, reasons, statuses
+from tests.projects import SampleStage, green, red
+from tests.scheduled import carry_out, found, handlers_put_back, reasons, requiring, statuses
 
 NAMES = ("lint", "scan", "test", "build")
 TIMES = {"started", "finished", "run", "duration_s", "checksum", "results", "artifacts"}
@@ -29,16 +27,13 @@ TIMES = {"started", "finished", "run", "duration_s", "checksum", "results", "art
 
 @pytest.fixture(name="project")
 def project_fixture(tmp_path: Path) -> Path:
-    return make_project(tmp_path / "project", f"required = {json.dumps(NAMES)}\nsources = []\n")
+    return requiring(tmp_path / "project", NAMES)
 
 
 @pytest.fixture(autouse=True)
 def handlers_fixture() -> Iterator[None]:
-    """Every signal's handling is put back."""
-    before = {number: signal.getsignal(number) for number in REQUESTS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    with handlers_put_back():
+        yield
 
 
 def meets(folder: Path, name: str, others: int) -> Callable[[Context], Examination]:

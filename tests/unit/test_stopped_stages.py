@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import resource
 import signal
@@ -21,31 +20,26 @@ from pipeline.core.run_record import Report
 from pipeline.core.schedule import Start
 from pipeline.core.stage import Examination
 from pipeline.errors import ConfigurationError, StorageTrouble
-from pipeline.interrupts import REQUESTS, Requests, noted
+from pipeline.interrupts import Requests, noted
 from pipeline.run import Run
 from pipeline.scheduling import Scheduler
 from pipeline.stages.context import Context
 from pipeline.workplace import Workplace
-from tests.projects import SampleStage, doubtful, green, make_project
-from tests.scheduled import carry_out, reasons, statuses
+from tests.projects import SampleStage, doubtful, green
+from tests.scheduled import LONGEST_S, carry_out, handlers_put_back, reasons, requiring, statuses
 
 NAMES = ("lint", "scan", "test", "build")
-LONGEST_S = 60.0
-"""What is waited for takes less on a busy machine, and what is to be cut off takes longer, in seconds."""
 
 
 @pytest.fixture(name="project")
 def project_fixture(tmp_path: Path) -> Path:
-    return make_project(tmp_path / "project", f"required = {json.dumps(NAMES)}\nsources = []\n")
+    return requiring(tmp_path / "project", NAMES)
 
 
 @pytest.fixture(autouse=True)
 def handlers_fixture() -> Iterator[None]:
-    """Every signal's handling is put back."""
-    before = {number: signal.getsignal(number) for number in REQUESTS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    with handlers_put_back():
+        yield
 
 
 def test_a_stage_beyond_its_time_is_stopped_with_all_that_it_started(project: Path, tmp_path: Path) -> None:
