@@ -146,6 +146,7 @@ class Test:
     max_coverage_pragmas: int | None = most("coverage pragmas")
     expect_nothing: str = expected_none("test functions")
     environment: Mapping[str, str] = key({}, "environment of the tests, besides a short list of inherited variables")
+    parallel: bool = key(False, "tests run in a process a core, by pytest-xdist of the test requirements")
     timeout_s: int = key(900, "seconds that the tests may take", low=1)
 
 

@@ -92,6 +92,7 @@ def judged(found: Iterable[Difference]) -> tuple[Difference, ...]:
 )  # fmt: skip
 _WAYS: tuple[tuple[str, str], ...] = (
     (r"(.*[._])?timeout_s", _FREE),
+    (r"test\.parallel", _FREE),
     (r"against|name|version|service|python|canary\.rate", _FREE),
     (r"push\.(registry|repository|ca_file|key_file|public_key|policy|builder|source)", _FREE),
     (r"push\.(trust_config|identity|issuer|trusted_root|rehearsal_image)", _FREE),

@@ -7,7 +7,7 @@ work waits. How long a stage takes is what it took the last time, so this decide
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,7 +16,8 @@ from functools import cache
 class Task:
     """A stage as the schedule sees it: its name, and the names of those that must have ended before.
 
-    ``alone`` means that nothing else may be at work beside it. ``spreads`` means that its tool can use several cores.
+    ``alone`` means that nothing else may be at work beside it. ``spreads`` means that its tool uses as many cores as it
+    is given.
     ``usual_s`` is how long it took the last time, in seconds (0: that is not known).
     """
 
@@ -51,10 +52,31 @@ def next_starts(tasks: Sequence[Task], ended: Collection[str], running: Mapping[
     if jobs > 1:
         # One after the other they all take the same time, whichever is first, and people know the pipeline's order.
         together = _ranked(together, tasks)
-    together = together[: max(jobs - len(running), 0)]
+    if not running and (first := _before_all(together, left, jobs)):
+        return [Start(name=first, cores=jobs)]
+    free = max(jobs - sum(running.values()), 0)
     if together:
-        return _shared(together, max(jobs - sum(running.values()), 0))
+        return _shared(together[:free], free)
     return [Start(name=task.name, cores=jobs) for task in ready[:1]] if not running and ready else []
+
+
+def _before_all(ready: Sequence[Task], left: Sequence[Task], jobs: int) -> str:
+    """The stage that gets all cores before anything else begins, if the run ends sooner by that; else nothing.
+
+    Beside others it keeps its share from its beginning to its end, while the rest lies idle once they have ended. The
+    two ends are estimated by their lower bounds, the work for each core and the longest path. One that would have a
+    single core, and whose time is not known, is taken to be the longest: where a project spreads its tests, they are.
+    """
+    share = max(jobs - len(ready) + 1, 1)
+    for task in ready if share < jobs else ():
+        if task.spreads:
+            others = [other for other in left if other is not task]
+            work, path = sum(other.usual_s for other in others), max(map(_ahead_in(others), others), default=0.0)
+            before = task.usual_s / jobs + max(work / jobs, path)
+            beside = max(task.usual_s / share, path, (task.usual_s + work) / jobs)
+            if before < beside or (share == 1 and not task.usual_s):
+                return task.name
+    return ""
 
 
 def _shared(begun: Sequence[Task], free: int) -> list[Start]:
@@ -66,12 +88,19 @@ def _shared(begun: Sequence[Task], free: int) -> list[Start]:
 
 def _ranked(ready: Sequence[Task], tasks: Sequence[Task]) -> list[Task]:
     """The ready ones, first those behind which the most work waits; else in the pipeline's order."""
-    by_name = {task.name: task for task in tasks}
+    ahead = _ahead_in(tasks, unknown_s=1.0)
+    return sorted(ready, key=lambda task: -ahead(task))
+
+
+def _ahead_in(tasks: Sequence[Task], unknown_s: float = 0.0) -> Callable[[Task], float]:
+    """How long the longest path from the beginning of a task to the end of all is, in seconds.
+
+    Where nothing is known, with ``unknown_s`` for each, a longer path counts for more work.
+    """
 
     @cache
-    def ahead(name: str) -> float:
-        # Where nothing is known, a longer way ahead counts for more work, and so does a tool for several cores.
-        behind = (ahead(task.name) for task in tasks if name in task.after)
-        return (by_name[name].usual_s or 1.0 + by_name[name].spreads) + max(behind, default=0.0)
+    def ahead(task: Task) -> float:
+        behind = (ahead(other) for other in tasks if task.name in other.after)
+        return (task.usual_s or unknown_s) + max(behind, default=0.0)
 
-    return sorted(ready, key=lambda task: -ahead(task.name))
+    return ahead

@@ -130,6 +130,20 @@ class Revealing(Protocol):
         ...
 
 
+@runtime_checkable
+class Spreading(Protocol):
+    """A stage whose tool can use several cores (:attr:`Context.cores`)."""
+
+    def spreads(self, settings: Settings) -> bool:
+        """Whether it does in this project."""
+        ...
+
+
+def spreads(stage: Stage, settings: Settings) -> bool:
+    """Whether the stage's tool uses as many cores as it is given."""
+    return isinstance(stage, Spreading) and stage.spreads(settings)
+
+
 def packaged_lock(name: str) -> Path:
     """The lock file of that name that this package brings."""
     return Path(__file__).parent.parent / "locks" / f"{name}.txt"
@@ -139,8 +153,7 @@ class Stage(Protocol):
     """A gate of the pipeline.
 
     ``run`` examines; what status follows from that is not the stage's to say (:func:`pipeline.core.verdict.conclude`).
-    A stage that must have the machine for itself, since it measures time, has an attribute ``alone`` that is true; one
-    whose tool can use several cores (:attr:`Context.cores`) has one called ``spreads``.
+    A stage that must have the machine for itself, since it measures time, has an attribute ``alone`` that is true.
     Trouble is raised: a ConfigurationError for what the user must mend (exit 2), a TargetFault for a certain fault of
     the target (``fail``), anything else of the error tree means that nothing can be said (``inconclusive``).
     """

@@ -49,12 +49,15 @@ class TestStage:
     name: str = "test"
     summary: str = "Run unit, integration, regression, acceptance and in-process smoke tests, with coverage."
     needs: tuple[str, ...] = ()
-    spreads: bool = True
     tags: tuple[str, ...] = ("quality",)
 
     def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
         """Raises ConfigurationError for a coverage path that is not there. Without tests it is ``inconclusive``."""
         require_paths(snapshot, settings.test.coverage, "test.coverage")
+
+    def spreads(self, settings: Settings) -> bool:
+        """Whether the tests run in as many processes as there are cores for them."""
+        return settings.test.parallel
 
     def inputs(self, context: Context) -> Inputs:
         """Everything: what a project's tests read of its files, only they know."""
@@ -82,6 +85,8 @@ class TestStage:
         tools = project_environment(context)
         report = context.scratch / "coverage.json"
         options = coverage.options(coverage.sources_of(settings.coverage, measured), report)
+        if settings.parallel:
+            options = (*options, *pytest.processes(context.cores))
         ran = run_tests(
             context, tools, settings.paths, settings.markers, options=options, keep="junit.xml", expected=len(expected)
         )

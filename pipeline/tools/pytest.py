@@ -161,6 +161,11 @@ def share(cores: int) -> dict[str, str | None]:
     return {"PYTEST_XDIST_AUTO_NUM_WORKERS": str(cores)}
 
 
+def processes(cores: int) -> tuple[str, ...]:
+    """Options that have pytest-xdist make so many processes, and none beside its own for one core."""
+    return ("--numprocesses", str(cores if cores > 1 else 0))
+
+
 def caught(output: Output) -> bool:
     """Whether planted tests ran, and each that did was reported as failed."""
     failed = [finding for finding in output.findings if finding.rule == "test-failure"]

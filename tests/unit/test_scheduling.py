@@ -16,6 +16,7 @@ from pipeline.core.stage import Examination
 from pipeline.errors import EngineTrouble
 from pipeline.run import Run
 from pipeline.scheduling import one_stage
+from pipeline.settings import Settings
 from pipeline.stages.context import Context
 from pipeline.workplace import Workplace
 from tests.projects import SampleStage, green, red
@@ -84,7 +85,10 @@ def test_a_stage_whose_tool_can_use_several_cores_is_told_its_share(project: Pat
     class Spreads(SampleStage):
         """Its tool is parallel itself."""
 
-        spreads = True
+        def spreads(self, settings: Settings) -> bool:
+            """In any project."""
+            del settings
+            return True
 
     def share(cores: int) -> Callable[[Context], Examination]:
         def examine(context: Context) -> Examination:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +12,10 @@ from pipeline.core.schedule import Start, Task, next_starts
 
 def names(starts: list[Start]) -> list[str]:
     return [start.name for start in starts]
+
+
+def timed(name: str, usual_s: float) -> Task:
+    return Task(name=name, usual_s=usual_s, spreads=name == "test")
 
 
 def carried_out(tasks: list[Task], seconds: dict[str, float], jobs: int) -> dict[str, tuple[float, float]]:
@@ -50,11 +56,26 @@ def test_the_one_behind_which_the_most_work_waits_is_first() -> None:
     assert names(next_starts(tasks, (), {}, 2)) == ["first", "long"]
 
 
-def test_where_no_times_are_known_a_tool_for_several_cores_goes_before_one_for_one() -> None:
+def test_a_tool_for_all_cores_that_would_outlast_the_others_has_them_first_and_alone() -> None:
+    tasks = [timed("lint", 80), timed("test", 500), timed("build", 70)]
+    assert next_starts(tasks, (), {}, 2) == [Start(name="test", cores=2)]
+    assert not next_starts(tasks, (), {"test": 2}, 2), "nothing goes around the budget"
+    assert names(next_starts(tasks, {"test"}, {}, 2)) == ["lint", "build"]
+    assert [start.cores for start in next_starts(tasks, (), {}, 8)] == [6, 1, 1], "where its share is most of them"
+    assert names(next_starts(tasks, (), {}, 1)) == ["lint"], "one after the other it gains nothing"
+
+
+def test_a_tool_for_all_cores_that_ends_before_the_others_has_its_share_beside_them() -> None:
+    tasks = [timed("lint", 80), timed("test", 60), timed("build", 70)]
+    assert next_starts(tasks, (), {}, 2) == [Start(name="lint"), Start(name="build")]
+    assert next_starts(tasks, {"build"}, {"lint": 1}, 2) == [Start(name="test")]
+    assert [start.cores for start in next_starts(tasks, (), {}, 8)] == [1, 1, 6]
+
+
+def test_a_tool_for_all_cores_whose_time_is_not_known_is_first_where_it_would_have_one() -> None:
     tasks = [Task(name="lint"), Task(name="test", spreads=True)]
-    assert names(next_starts(tasks, (), {}, 2)) == ["test", "lint"]
-    known = [Task(name="lint", usual_s=9), Task(name="test", spreads=True, usual_s=3)]
-    assert names(next_starts(known, (), {}, 2)) == ["lint", "test"]
+    assert next_starts(tasks, (), {}, 2) == [Start(name="test", cores=2)]
+    assert next_starts(tasks, (), {}, 4) == [Start(name="lint"), Start(name="test", cores=3)]
 
 
 def test_one_after_the_other_keeps_the_pipeline_s_order() -> None:
@@ -73,7 +94,8 @@ def test_who_must_be_alone_waits_for_all_that_is_ready_and_is_left_alone() -> No
 def test_cores_that_are_left_over_go_to_the_tools_that_can_use_them() -> None:
     tasks = [Task(name="test", spreads=True), Task(name="lint", spreads=True), Task(name="scan")]
     assert [start.cores for start in next_starts(tasks, (), {}, 8)] == [3, 3, 1]
-    assert [start.cores for start in next_starts(tasks, (), {}, 3)] == [1, 1, 1]
+    known = [replace(task, usual_s=1) for task in tasks]
+    assert [start.cores for start in next_starts(known, (), {}, 3)] == [1, 1, 1]
     assert next_starts(tasks, (), {"scan": 1}, 2) == [Start(name="test")]
     assert next_starts(tasks[:1], (), {}, 4) == [Start(name="test", cores=4)]
 

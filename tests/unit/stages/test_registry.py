@@ -6,17 +6,19 @@ import pytest
 
 from pipeline.core.schedule import Task, next_starts
 from pipeline.errors import ConfigurationError
-from pipeline.settings import STAGE_NAMES
+from pipeline.settings import STAGE_NAMES, Settings, Test
+from pipeline.stages.context import spreads
 from pipeline.stages.registry import pipeline_stages
 from tests.projects import SampleStage
 
 STAGES = {stage.name: stage for stage in pipeline_stages(STAGE_NAMES)}
+PARALLEL = Settings(test=Test(parallel=True))
 TASKS = tuple(
     Task(
         name=stage.name,
         after=stage.needs,
         alone=getattr(stage, "alone", False),
-        spreads=getattr(stage, "spreads", False),
+        spreads=spreads(stage, PARALLEL),
     )
     for stage in STAGES.values()
 )
@@ -42,6 +44,7 @@ def test_the_canary_measures_time_and_is_alone() -> None:
 
 def test_the_tests_can_use_several_cores() -> None:
     assert [task.name for task in TASKS if task.spreads] == ["test"]
+    assert not any(spreads(stage, Settings()) for stage in STAGES.values()), "where the project does not say so"
     shares = {start.name: start.cores for start in next_starts(TASKS, (), {}, 8)}
     assert shares == {"lint": 1, "scan": 1, "secrets": 1, "audit": 1, "test": 3, "build": 1}
 

@@ -162,7 +162,9 @@ FILES = {
 }
 
 
-def _examine(folder: Path, files: dict[str, str], python: str = SHORT, processes: Any = None) -> Examination:
+def _examine(
+    folder: Path, files: dict[str, str], python: str = SHORT, processes: Any = None, cores: int = 0
+) -> Examination:
     tree = write_files(folder / "tree", files)
     settings = replace(
         Settings(),
@@ -173,13 +175,25 @@ def _examine(folder: Path, files: dict[str, str], python: str = SHORT, processes
             coverage=("service",),
             exclude=(Exclusion(path="service/old.py", reason="nobody uses it"),),
             environment={"ONE": "1", "PYTHONPATH": "service"},
+            parallel=cores > 0,
         ),
     )
     runner = processes or real_processes()
     context = make_context(folder, tree, settings, processes=runner, environments=_ThisEnvironment())
+    context = replace(context, cores=cores or 1)
     TestStage().check_settings(settings, context.snapshot)
     assert TestStage().still_holds(context, not_run("test", "Only a value."))
     return TestStage().run(context)
+
+
+def test_tests_that_the_project_calls_parallel_run_in_a_process_a_core_with_the_same_result(tmp_path: Path) -> None:
+    alone, spread = _examine(tmp_path / "alone", FILES, cores=1), _examine(tmp_path / "spread", FILES, cores=2)
+    assert conclude(spread) == conclude(alone)
+    assert conclude(spread)[0] is Status.PASS
+    assert (spread.evidence, spread.metrics) == (alone.evidence, alone.metrics)
+    log = (tmp_path / "spread/raw/junit.log").read_text(encoding="utf-8")
+    assert "created: 2/2 workers" in log, log
+    assert "created:" not in (tmp_path / "alone/raw/junit.log").read_text(encoding="utf-8")
 
 
 def test_a_whole_run_is_green_and_leaves_its_records(tmp_path: Path) -> None:
