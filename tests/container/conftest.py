@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import docker
 import pytest
 
 from pipeline.attestation.keys import PublicKey
+from pipeline.engines.docker_engine import DockerEngine
+from tests.container.places import OWNER, open_real_engine
 from tests.container.push_bench import ArchiveEngine, archive_engine, key_file, noise
+
+
+@pytest.fixture(name="engine", scope="module")
+def engine_fixture() -> Iterator[DockerEngine]:
+    """The engine as the stages have it; no module's tests may leave a container behind."""
+    engine = open_real_engine()
+    yield engine
+    left = engine.remove_leftovers(replace(OWNER, run="the end"))
+    engine.close()
+    assert not left, "containers were left behind"
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from pipeline.engines.docker_engine import DockerEngine
 from pipeline.images.layers import read_tree
 from pipeline.reporters import sbom
 from pipeline.stages.build import BuildStage
-from tests.container.places import DOCKERFILE, ROOT, open_real_engine, real_context
+from tests.container.places import DOCKERFILE, ROOT, real_context
 from tests.samples import passed, report
 
 pytestmark = pytest.mark.container
@@ -34,13 +33,6 @@ FROM ${BUILDER_IMAGE} AS deps
 COPY wheelhouse /w
 RUN python3 -m pip install --no-index --no-deps --target /deps /w/*.whl
 """ + DOCKERFILE.partition("\n")[2].replace("COPY ", "COPY --from=deps /deps /deps\nCOPY ", 1)
-
-
-@pytest.fixture(name="engine", scope="module")
-def _engine() -> Iterator[DockerEngine]:
-    engine = open_real_engine()
-    yield engine
-    engine.close()
 
 
 @pytest.fixture(name="built", scope="module")

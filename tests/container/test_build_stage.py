@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,19 +13,12 @@ from pipeline.engines.docker_engine import DockerEngine
 from pipeline.errors import FetchTrouble, TargetFault
 from pipeline.stages.build import BuildStage
 from pipeline.stages.image_judgement import GATE as FINDINGS
-from tests.container.places import DOCKERFILE, ROOT, open_real_engine, real_context
+from tests.container.places import DOCKERFILE, ROOT, real_context
 from tests.support import KEY_ID
 
 pytestmark = pytest.mark.container
 
 GATE = f"{FINDINGS} of severity medium or worse"
-
-
-@pytest.fixture(name="engine", scope="module")
-def _engine() -> Iterator[DockerEngine]:
-    engine = open_real_engine()
-    yield engine
-    engine.close()
 
 
 def missed(examination: Examination) -> list[str]:

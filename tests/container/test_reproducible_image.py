@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,19 +20,12 @@ from pipeline.settings_loading import load
 from pipeline.stages.build_plan import Prepared, prepared
 from pipeline.stages.context import Context
 from pipeline.stages.image_assembly import Made, Plan, assemble, held
-from tests.container.places import CACHE, ROOT, open_real_engine, real_context
+from tests.container.places import CACHE, ROOT, real_context
 from tests.support import real_processes, snapshot_of
 
 pytestmark = pytest.mark.container
 
 Node = tuple[str, int, int, int, str, bytes]
-
-
-@pytest.fixture(name="engine", scope="module")
-def _engine() -> Iterator[DockerEngine]:
-    engine = open_real_engine()
-    yield engine
-    engine.close()
 
 
 def own_context(folder: Path, engine: DockerEngine, tree: Path = ROOT) -> Context:

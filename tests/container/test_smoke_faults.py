@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from pipeline.stages.build import BuildStage
 from pipeline.stages.chaos_faults import clock_library
 from pipeline.stages.context import Context
 from pipeline.stages.smoke import SmokeStage
-from tests.container.places import APP, OWNER, ROOT, SETTINGS, only, open_real_engine, real_context
+from tests.container.places import APP, ROOT, SETTINGS, only, real_context
 from tests.debian_programs import install
 
 pytestmark = pytest.mark.container
@@ -32,15 +32,6 @@ DOCUMENT: dict[str, Any] = {
         "/": {"get": {"responses": {"200": {"description": "So."}, "501": {"description": "Not this method."}}}},
     },
 }
-
-
-@pytest.fixture(name="engine", scope="module")
-def _engine() -> Iterator[DockerEngine]:
-    engine = open_real_engine()
-    yield engine
-    left = engine.remove_leftovers(replace(OWNER, run="the end"))
-    engine.close()
-    assert not left, "the stage has left containers behind"
 
 
 def smoke_of(

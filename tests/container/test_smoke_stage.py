@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,18 +15,9 @@ from pipeline.settings import Settings
 from pipeline.stages.build import BuildStage
 from pipeline.stages.context import Context
 from pipeline.stages.smoke import SmokeStage
-from tests.container.places import APP, DOCKERFILE, LIVE, OWNER, SETTINGS, only, open_real_engine, real_context
+from tests.container.places import APP, DOCKERFILE, LIVE, SETTINGS, only, real_context
 
 pytestmark = pytest.mark.container
-
-
-@pytest.fixture(name="engine", scope="module")
-def _engine() -> Iterator[DockerEngine]:
-    engine = open_real_engine()
-    yield engine
-    left = engine.remove_leftovers(replace(OWNER, run="the end"))
-    engine.close()
-    assert not left, "the stage has left containers behind"
 
 
 def smoke_of(
