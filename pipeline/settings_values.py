@@ -189,6 +189,6 @@ def _mapping(value: Any, is_text: bool) -> Mapping[str, str]:
 
 
 def nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
-    """What to add to a sentence about an unknown word: the nearest spelling, or all of them."""
+    """What a sentence about an unknown word goes on with: the nearest spelling, or all of them."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
+    return f" (did you mean {close[0]!r}?)" if close else f" (known are {', '.join(known)})"

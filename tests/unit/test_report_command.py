@@ -103,7 +103,7 @@ def test_the_formats_are_listed_with_their_files(capsys: pytest.CaptureFixture[s
 
 def test_a_format_that_there_is_not_is_told_with_the_nearest(alone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run_command(["report", str(alone), "--format", "sumary"]) == 2
-    assert "There is no format 'sumary'; did you mean 'summary'?" in capsys.readouterr().err
+    assert "There is no format 'sumary' (did you mean 'summary'?)." in capsys.readouterr().err
 
 
 def missing(path: Path) -> None:

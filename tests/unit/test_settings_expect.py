@@ -17,8 +17,8 @@ from pipeline.settings_values import nearest
     ("value", "said"),
     [
         ("x", "a table"),
-        ({"usr": "1"}, "a table of known keys, and usr is none; did you mean 'user'?"),
-        ({"files": [{"path": "/a", "exist": True}]}, "and files.exist is none; did you mean 'exists'?"),
+        ({"usr": "1"}, "a table of known keys, and usr is none (did you mean 'user'?)"),
+        ({"files": [{"path": "/a", "exist": True}]}, "and files.exist is none (did you mean 'exists'?)"),
         ({"user": 5}, "a table whose user is a text"),
         ({"workdir": ""}, "a table whose workdir is a text"),
         ({"ports": "5000"}, "a table whose ports is a list of texts"),

@@ -87,7 +87,7 @@ def test_what_does_not_fit_is_refused_with_what_would(line: str, allowed: str, t
 @pytest.mark.parametrize(
     ("table", "line", "allowed"),
     [
-        ("build", "base = 'lcoked'", "one of locked, dockerfile; did you mean 'locked'?"),
+        ("build", "base = 'lcoked'", "one of locked, dockerfile (did you mean 'locked'?)"),
         ("build", "base = ''", "one of locked, dockerfile"),
         ("build", "python = 'latest'", "a text like '3.13'"),
         ("build", "python = '3'", "a text like '3.13'"),

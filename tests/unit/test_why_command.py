@@ -108,7 +108,7 @@ def test_the_revision_compared_with_is_part_of_the_question(project: Path, capsy
 
 
 def test_an_unknown_stage_is_refused(project: Path) -> None:
-    with pytest.raises(ConfigurationError, match="There is no stage 'lnt'; did you mean 'lint'"):
+    with pytest.raises(ConfigurationError, match=r"There is no stage 'lnt' \(did you mean 'lint'\?\)\.$"):
         carry_out(Workplace(project, {}, "why", extra_stages=("spdx",)), (SampleStage("spdx"),), "lnt", hit=False)
 
 
