@@ -46,7 +46,7 @@ def checked(given: Given, hint: Any, item: Field[Any]) -> Any:
     if value == "" and item.default == "":
         return value
     if limits.one_of and value not in limits.one_of:
-        raise Refused("one of " + ", ".join(limits.one_of) + nearest(str(value), limits.one_of))
+        raise Refused("one of " + ", ".join(limits.one_of) + _resembling(str(value), limits.one_of))
     if limits.pattern and not re.fullmatch(limits.pattern, value):
         raise Refused(f"a text like {limits.like!r}")
     return _places(value) if limits.path else value
@@ -125,7 +125,7 @@ def _word(value: Any, kind: type[StrEnum]) -> StrEnum:
     # Severities and confidences, all of them thresholds; what nobody has rated is no degree to begin at.
     words = tuple(str(member) for member in kind if member != "unknown")
     if not isinstance(value, str) or value.lower() not in words:
-        raise Refused("one of " + ", ".join(words) + nearest(str(value), words))
+        raise Refused("one of " + ", ".join(words) + _resembling(str(value), words))
     return kind(value.lower())
 
 
@@ -190,5 +190,10 @@ def _mapping(value: Any, is_text: bool) -> Mapping[str, str]:
 
 def nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
     """What a sentence about an unknown word goes on with: the nearest spelling, or all of them."""
+    return _resembling(word, known) or f" (known are {', '.join(known)})"
+
+
+def _resembling(word: str, known: tuple[str, ...] | list[str]) -> str:
+    """The same where the sentence has told all of them already."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f" (did you mean {close[0]!r}?)" if close else f" (known are {', '.join(known)})"
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -93,7 +93,7 @@ def test_what_does_not_fit_is_refused_with_what_would(line: str, allowed: str, t
         ("build", "python = '3'", "a text like '3.13'"),
         ("build", "python = ''", "a text like '3.13'"),
         ("build", "python = 3.13", "text in quotes, not 3.13"),
-        ("scan", "confidence = 'unknown'", "one of high, medium, low; "),
+        ("scan", "confidence = 'unknown'", "one of high, medium, low, not 'unknown'"),
         ("push", "insecure = 1", "true or false, not 1"),
         ("push", "insecure = 'true'", "true or false"),
         ("smoke", "cpus = inf", "a number of at least 0.01"),
