@@ -1,18 +1,12 @@
-"""Taking the snapshot from git, and laying it out as a tree of its own in which the stages work.
-
-The stages never see the working tree: an edit during the run, an ignored file or a left-over cache can't change a
-result.
-"""
+"""Taking the snapshot from git: the files of a checkout as they are now, and what git says of them."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
-import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,10 +18,8 @@ from pipeline.execution.files import sha256_of
 _GIT_TIMEOUT_S = 60.0
 _SUBMODULE = "160000"
 _PATHS_AT_ONCE = 500
-_COMPLETE = ".complete"
 OWN_FOLDER = ".pipeline"
 """The folder that no commit may have."""
-_MODES = {Kind.FILE: 0o644, Kind.EXECUTABLE: 0o755}
 
 
 class Checkout:
@@ -189,7 +181,7 @@ def entry_at(root: Path, path: str) -> Entry | None:
         OSError: it is there and can't be read.
     """
     full = root / path
-    if _behind_link(root, path):
+    if behind_link(root, path):
         return None
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         info = full.lstat()
@@ -202,7 +194,7 @@ def entry_at(root: Path, path: str) -> Entry | None:
     return None
 
 
-def _behind_link(root: Path, path: str) -> bool:
+def behind_link(root: Path, path: str) -> bool:
     """Whether a folder on the way is a link: behind it lies another place, perhaps outside the checkout."""
     folder = path.rpartition("/")[0]
     while folder:
@@ -210,86 +202,3 @@ def _behind_link(root: Path, path: str) -> bool:
             return True
         folder = folder.rpartition("/")[0]
     return False
-
-
-def lay_out(snapshot: Snapshot, source: Path, trees: Path, *, alone: bool = False) -> Path:
-    """The snapshot's files as a tree below ``trees``, made once for each content.
-
-    Its modes are those that git knows, whatever the working tree's are. ``alone`` says that no other process of this
-    run is at work in the tree: then what an earlier run's stages left in it is cleared away.
-
-    Raises:
-        StorageTrouble: there is no room, or a file changed between hashing and copying.
-    """
-    tree = trees / snapshot.digest[:16]
-    complete = trees / f"{tree.name}{_COMPLETE}"
-    try:
-        # The workers of one run begin at the same moment.
-        with (trees / ".lock").open("w", encoding="ascii") as guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
-            if complete.exists() and not altered(snapshot, tree) and not (alone and _strays(snapshot, tree)):
-                return tree
-            complete.unlink(missing_ok=True)
-            _copy(snapshot, source, tree)
-            changed = altered(snapshot, tree)
-            if changed:
-                raise StorageTrouble(
-                    f"{changed[0]} changed while the snapshot was taken.",
-                    advice="Run again when nothing edits the files.",
-                )
-            _forget_others(trees, tree)
-            complete.touch()
-    except OSError as error:
-        raise StorageTrouble(
-            f"The snapshot could not be laid out: {error.strerror or error} ({error.filename}).",
-            advice="If files are being edited right now, run again; else free some space.",
-        ) from error
-    return tree
-
-
-def _copy(snapshot: Snapshot, source: Path, tree: Path) -> None:
-    shutil.rmtree(tree, ignore_errors=True)
-    tree.mkdir()
-    for entry in snapshot.entries:
-        target = tree / entry.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if entry.kind is Kind.SUBMODULE:
-            target.mkdir(exist_ok=True)
-        else:
-            shutil.copyfile(source / entry.path, target, follow_symlinks=False)
-            if entry.kind in _MODES:
-                target.chmod(_MODES[entry.kind])
-
-
-def altered(snapshot: Snapshot, tree: Path) -> tuple[str, ...]:
-    """The paths that are in ``tree`` not what the snapshot says: another content, another kind, or gone."""
-    changed = []
-    for entry in snapshot.entries:
-        try:
-            found = entry if entry.kind is Kind.SUBMODULE else entry_at(tree, entry.path)
-        except OSError:
-            found = None
-        if found != entry:
-            changed.append(entry.path)
-    return tuple(changed)
-
-
-def _strays(snapshot: Snapshot, tree: Path) -> bool:
-    """Whether ``tree`` holds anything that the snapshot does not."""
-    folders = {str(parent) for entry in snapshot.entries for parent in Path(entry.path).parents}
-    known = folders | set(snapshot.by_path)
-    return any(path not in known for path in _walk(tree))
-
-
-def _walk(tree: Path) -> Iterator[str]:
-    for folder, names, files in os.walk(tree):
-        for name in (*names, *files):
-            yield os.path.relpath(os.path.join(folder, name), tree)
-
-
-def _forget_others(trees: Path, keep: Path) -> None:
-    """Earlier trees are of no use to a run that holds the lock."""
-    for path in trees.iterdir():
-        if path.is_dir() and path != keep:
-            (trees / f"{path.name}{_COMPLETE}").unlink(missing_ok=True)
-            shutil.rmtree(path, ignore_errors=True)

@@ -1,6 +1,7 @@
 """The plugin of ours with which pylint runs, as the text of a module: pylint's process has nothing of this package.
 
-It writes down each file that pylint really walks. Besides, it lets a run over some of the files end like a run over all
+It writes down each file that pylint really walks, and has the planted fault linted by the very process that linted the
+files, once that has told all about them. Besides, it lets a run over some of the files end like a run over all
 of them: what pylint said of the others in an earlier run is handed to it before the checkers that compare files come to
 their end, so that these see all files, and score, exit code and output are pylint's own.
 """
@@ -13,6 +14,9 @@ from collections.abc import Mapping, Sequence
 RECORD_VARIABLE = "PIPELINE_PYLINT_RECORD"
 KEPT_VARIABLE = "PIPELINE_PYLINT_KEPT"
 FRESH_VARIABLE = "PIPELINE_PYLINT_FRESH"
+CONTROL_VARIABLE = "PIPELINE_PYLINT_CONTROL"
+"""Names the file with the planted fault; what pylint says of it is written beside it, with :data:`SAID` behind."""
+SAID = ".json"
 WITNESS = "pipeline_pylint_witness"
 
 
@@ -26,19 +30,32 @@ def fresh_records(document: str) -> dict[str, str]:
     return {path: json.dumps(record) for path, record in json.loads(document).items()}
 
 
-_NAMES = f'RECORD, KEPT, FRESH = "{RECORD_VARIABLE}", "{KEPT_VARIABLE}", "{FRESH_VARIABLE}"\n'
+_NAMES = (
+    f'RECORD, KEPT, FRESH = "{RECORD_VARIABLE}", "{KEPT_VARIABLE}", "{FRESH_VARIABLE}"\n'
+    f'CONTROL, SAID = "{CONTROL_VARIABLE}", "{SAID}"\n'
+)
 _HEAD = '''"""Writes down each module that pylint walks, and puts runs together (a plugin of the pipeline)."""
+import atexit
 import collections
+import contextlib
+import io
 import json
 import os
+import sys
 
 from pylint.checkers import BaseChecker
 from pylint.checkers.symilar import LineSet, hash_lineset, stripped_lines
 from pylint.constants import MSG_TYPES, MSG_TYPES_STATUS
 from pylint.interfaces import CONFIDENCE_MAP
+from pylint.lint import Run
 from pylint.message import Message
 from pylint.typing import MessageLocationTuple
 from pylint.utils import decoding_stream
+
+# pylint and its own checkers are loaded by now, with bytecode that lasts. What comes may be the project's, in whose
+# tree nothing may be left, and which must not stand in for a module of pylint's.
+sys.dont_write_bytecode = True
+sys.path.insert(0, ".")
 
 '''
 _BODY = r'''FIELDS = (
@@ -82,6 +99,8 @@ class Witness(BaseChecker):
 
     def leave_module(self, node):
         """The walk over the module has come to its end."""
+        if RECORD not in os.environ:
+            return
         with open(os.environ[RECORD], "a", encoding="utf-8", errors="surrogateescape") as record:
             record.write((node.file or "") + "\n")
         if KEPT not in os.environ or not node.file or not self.marks:
@@ -250,8 +269,26 @@ def _statements(node):
     return int(node.is_statement) + sum(_statements(child) for child in node.get_children())
 
 
+def control(planted):
+    """Lint the planted fault as the files were: by the same process, with the same options, as a run of its own.
+
+    When pylint has said all that it has to say of the files, so that nothing of that can depend on it.
+    """
+    for name in (RECORD, KEPT, FRESH):
+        os.environ.pop(name, None)
+    options = sys.argv[1:sys.argv.index("--")]
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        # Other processes can't be started any more at a process's end.
+        Run([*options, "--jobs=1", "--", planted], exit=False)
+    with open(planted + SAID, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(said.getvalue())
+
+
 def register(linter):
     """pylint's entry point for plugins."""
     linter.register_checker(Witness(linter))
+    if CONTROL in os.environ:
+        # Taken away, because the control's own run begins here too.
+        atexit.register(control, os.environ.pop(CONTROL))
 '''
 WITNESS_SOURCE = _HEAD + _NAMES + _BODY

@@ -10,7 +10,8 @@ import pytest
 from pipeline.core.ports import Environments
 from pipeline.core.stage import Examination, Status
 from pipeline.core.verdict import conclude
-from pipeline.execution.checkout import Checkout, lay_out
+from pipeline.execution.checkout import Checkout
+from pipeline.execution.laid_out import lay_out
 from pipeline.settings import Exclusion, Lint, Scan, Secrets, Settings
 from pipeline.settings import Test as ProjectTests
 from pipeline.stages.context import Context, Stage, packaged_lock
