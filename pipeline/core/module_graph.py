@@ -106,7 +106,7 @@ def _meant(name: str, importer: str, names: _Names) -> set[str]:
     parts = tuple(part for part in name.lstrip(".").split(".") if part)
     base: tuple[str, ...] = ()
     if dots:
-        folder = PurePosixPath(importer).parent.parts
+        folder = tuple(importer.split("/")[:-1])
         base = folder[: len(folder) - (dots - 1)] if dots <= len(folder) + 1 else ()
     whole = (*base, *parts)
     return {path for number in range(len(whole)) for path in names.get(whole[: number + 1], ())}

@@ -50,11 +50,12 @@ class Checkout:
         staged = self._must("ls-files", "-z", "-v", "--stage", "--", ".")
         submodules, hushed = _index(staged.stdout)
         _require_own_folder(staged.stdout)
+        folders: dict[str, bool] = {}
         try:
             entries = [
                 entry
                 for path in sorted(set(listing.stdout.split("\0")) - {""})
-                if (entry := self._entry(path, submodules)) is not None
+                if (entry := self._entry(path, submodules, folders)) is not None
             ]
         except OSError as error:
             raise StorageTrouble(
@@ -101,11 +102,11 @@ class Checkout:
         # Another user's checkout ("dubious ownership"), say; git's own words hold the remedy.
         raise ConfigurationError(f"git can't read {self.root}.", why=f"It says: {top.tail(6)}")
 
-    def _entry(self, path: str, submodules: dict[str, str]) -> Entry | None:
+    def _entry(self, path: str, submodules: dict[str, str], folders: dict[str, bool]) -> Entry | None:
         trimmed = path.rstrip("/")
         if trimmed in submodules:
             return Entry(path=trimmed, kind=Kind.SUBMODULE, digest=submodules[trimmed])
-        return None if trimmed != path else entry_at(self.root, path)
+        return None if trimmed != path else entry_at(self.root, path, folders)
 
     def git(self, *arguments: str, cwd: Path | None = None, index: Path | None = None) -> Outcome:
         """Run git in the root (or in ``cwd``, with another ``index`` than the checkout's own).
@@ -174,31 +175,38 @@ def _index(listing: str) -> tuple[dict[str, str], bool]:
     return submodules, hushed
 
 
-def entry_at(root: Path, path: str) -> Entry | None:
+def entry_at(root: Path, path: str, folders: dict[str, bool] | None = None) -> Entry | None:
     """What lies at ``path`` below ``root``; none without a file or link there, or behind a linked folder.
+
+    ``folders`` is filled with what has been found out about the folders on the way, so that a pass over many files
+    looks at each once.
 
     Raises:
         OSError: it is there and can't be read.
     """
-    full = root / path
-    if behind_link(root, path):
+    if behind_link(root, path, folders):
         return None
+    full = os.path.join(root, path)
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        info = full.lstat()
+        info = os.lstat(full)
         if stat.S_ISLNK(info.st_mode):
             target = os.fsencode(os.readlink(full))
             return Entry(path=path, kind=Kind.LINK, digest=hashlib.sha256(target).hexdigest(), size=len(target))
         if stat.S_ISREG(info.st_mode):
             kind = Kind.EXECUTABLE if info.st_mode & stat.S_IXUSR else Kind.FILE
-            return Entry(path=path, kind=kind, digest=sha256_of(full), size=info.st_size)
+            return Entry(path=path, kind=kind, digest=sha256_of(Path(full)), size=info.st_size)
     return None
 
 
-def behind_link(root: Path, path: str) -> bool:
-    """Whether a folder on the way is a link: behind it lies another place, perhaps outside the checkout."""
+def behind_link(root: Path, path: str, folders: dict[str, bool] | None = None) -> bool:
+    """Whether a folder on the way is a link: behind it lies another place, perhaps outside the checkout.
+
+    ``folders`` says it of those that have been looked at, and of this one from now on.
+    """
     folder = path.rpartition("/")[0]
-    while folder:
-        if (root / folder).is_symlink():
-            return True
-        folder = folder.rpartition("/")[0]
-    return False
+    if not folder:
+        return False
+    known = {} if folders is None else folders
+    if folder not in known:
+        known[folder] = os.path.islink(os.path.join(root, folder)) or behind_link(root, folder, known)
+    return known[folder]

@@ -119,10 +119,10 @@ def _remove(path: Path) -> None:
 
 def altered(snapshot: Snapshot, tree: Path) -> tuple[str, ...]:
     """The paths that are in ``tree`` not what the snapshot says: another content, another kind, or gone."""
-    changed = []
+    changed, folders = [], dict[str, bool]()
     for entry in snapshot.entries:
         try:
-            found = entry if entry.kind is Kind.SUBMODULE else entry_at(tree, entry.path)
+            found = entry if entry.kind is Kind.SUBMODULE else entry_at(tree, entry.path, folders)
         except OSError:
             found = None
         if found != entry:

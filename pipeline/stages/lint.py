@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -95,15 +96,21 @@ class LintStage:
             excluded = bool(python_files(context.snapshot, settings.paths, (), context.tree)[0])
             return nothing_to_check(context, "lint", UNIT, left_out=not_checked, excluded=excluded)
         tools = context.environment("lint")
-        project = project_environment(context)
-        from_ruff = without_exempt(_ruff(context, tools, files), context.tree)
-        known = reuse(context, tools, project, files)
+        with ThreadPoolExecutor(1) as beside:
+            # It works while it is found out what pylint need not look at; pylint itself is not begun before its end.
+            by_ruff = beside.submit(_ruff, context, tools, files)
+            project = project_environment(context)
+            known = reuse(context, tools, project, files)
+            outcome, ruff_caught = by_ruff.result()
+        context.keep("ruff.json", outcome.stdout)
+        context.keep("ruff.log", outcome.stderr)
+        from_ruff = without_exempt(ruff.parse(outcome, context.tree), context.tree)
         from_pylint, said, caught = linted(context, tools, project.site_packages, files, known)
         controls = (
-            Control(tool="ruff", planted=CONTROL, caught=_ruff_control(context, tools, files[0])),
+            Control(tool="ruff", planted=CONTROL, caught=ruff_caught),
             Control(tool="pylint", planted=CONTROL, caught=caught),
         )
-        if said and controls[1].caught:
+        if said and caught:
             known.keep(context, said)
         examined = assess(
             settings,
@@ -206,13 +213,12 @@ def _score_gate(settings: Lint, score: float) -> Gate:
     return floor_gate(score, settings.score_floor, what="pylint score")
 
 
-def _ruff(context: Context, tools: ToolEnvironment, files: tuple[str, ...]) -> ruff.Output:
+def _ruff(context: Context, tools: ToolEnvironment, files: tuple[str, ...]) -> tuple[Outcome, bool]:
+    """How ruff ended, and whether it caught the planted fault."""
     settings = context.settings.lint
     argv = ruff.command(tools.program("ruff"), settings.max_complexity, files)
-    outcome = context.run(Request(argv=argv, cwd=context.tree, timeout_s=settings.timeout_s, title="ruff"))
-    context.keep("ruff.json", outcome.stdout)
-    context.keep("ruff.log", outcome.stderr)
-    return ruff.parse(outcome, context.tree)
+    outcome = context.run(Request(argv=argv, cwd=context.tree, timeout_s=settings.timeout_s))
+    return outcome, _ruff_control(context, tools, files[0])
 
 
 def _ruff_control(context: Context, tools: ToolEnvironment, beside: str) -> bool:

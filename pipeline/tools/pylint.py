@@ -16,15 +16,8 @@ from pipeline.core.finding import Confidence, Finding, Severity
 from pipeline.core.ports import Outcome
 from pipeline.errors import ToolTrouble
 from pipeline.tools.places import relative, source_line
-from pipeline.tools.pylint_witness import (
-    CONTROL_VARIABLE,
-    FRESH_VARIABLE,
-    KEPT_VARIABLE,
-    RECORD_VARIABLE,
-    SAID,
-    WITNESS,
-    WITNESS_SOURCE,
-)
+from pipeline.tools.pylint_control import CONTROL_VARIABLE, SAID
+from pipeline.tools.pylint_witness import FRESH_VARIABLE, KEPT_VARIABLE, RECORD_VARIABLE, WITNESS, WITNESS_SOURCE
 
 __all__ = [
     "CONTROL_VARIABLE",

@@ -1,7 +1,6 @@
 """The plugin of ours with which pylint runs, as the text of a module: pylint's process has nothing of this package.
 
-It writes down each file that pylint really walks, and has the planted fault linted by the very process that linted the
-files, once that has told all about them. Besides, it lets a run over some of the files end like a run over all
+It writes down each file that pylint really walks. Besides, it lets a run over some of the files end like a run over all
 of them: what pylint said of the others in an earlier run is handed to it before the checkers that compare files come to
 their end, so that these see all files, and score, exit code and output are pylint's own.
 """
@@ -11,12 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from pipeline.tools.pylint_control import CONTROL_PART
+
 RECORD_VARIABLE = "PIPELINE_PYLINT_RECORD"
 KEPT_VARIABLE = "PIPELINE_PYLINT_KEPT"
 FRESH_VARIABLE = "PIPELINE_PYLINT_FRESH"
-CONTROL_VARIABLE = "PIPELINE_PYLINT_CONTROL"
-"""Names the file with the planted fault; what pylint says of it is written beside it, with :data:`SAID` behind."""
-SAID = ".json"
 WITNESS = "pipeline_pylint_witness"
 
 
@@ -30,10 +28,7 @@ def fresh_records(document: str) -> dict[str, str]:
     return {path: json.dumps(record) for path, record in json.loads(document).items()}
 
 
-_NAMES = (
-    f'RECORD, KEPT, FRESH = "{RECORD_VARIABLE}", "{KEPT_VARIABLE}", "{FRESH_VARIABLE}"\n'
-    f'CONTROL, SAID = "{CONTROL_VARIABLE}", "{SAID}"\n'
-)
+_NAMES = f'RECORD, KEPT, FRESH = "{RECORD_VARIABLE}", "{KEPT_VARIABLE}", "{FRESH_VARIABLE}"\n'
 _HEAD = '''"""Writes down each module that pylint walks, and puts runs together (a plugin of the pipeline)."""
 import atexit
 import collections
@@ -115,6 +110,7 @@ class Witness(BaseChecker):
             enabled = self.linter._is_one_message_enabled
             self.walked[path]["disabled"] = [n for n in range(1, len(lines) + 1) if not enabled("R0801", n)]
             self.walked[path]["lines"] = [int(line.line_number) for line in lines.stripped_lines]
+            self.walked[path].update(length=len(lines), runs=self._runs(lines))
 
     def close(self):
         """All files have been linted, and no checker that compares them has come to its end."""
@@ -201,11 +197,28 @@ class Witness(BaseChecker):
         self.imports.import_graph, self.imports._excluded_edges = joined
 
     def _join_lines(self, order, kept):
-        """The lines of all files, which pylint then compares with each other."""
+        """The lines of all files, which pylint then compares with each other.
+
+        A file that has no run of lines in common with any other is not read again: none of its lines matters.
+        """
         known = {id(lines) for lines in self.line_sets.values()}
         others = [lines for lines in self.similar.linesets if id(lines) not in known]
-        sets = {**self.line_sets, **{path: self._lines(path, record) for path, record in kept.items()}}
+        runs = [record["runs"] for record in kept.values()]
+        runs += [self._runs(lines) for lines in (*self.line_sets.values(), *others)]
+        holders = collections.Counter(value for each in runs for value in each)
+        sets = dict(self.line_sets)
+        for path, record in kept.items():
+            shared = any(holders[value] > 1 for value in record["runs"])
+            sets[path] = self._lines(path, record) if shared else _hollow(record)
         self.similar.linesets = [sets[path] for path in order if path in sets] + others
+
+    def _runs(self, lines):
+        """The runs of lines, as short as pylint compares them, by what is left of the number that it gives to each.
+
+        Two that have one by accident are compared in full.
+        """
+        found = hash_lineset(lines, self.similar.namespace.min_similarity_lines).hash_to_index
+        return sorted({value & 0xFFFFFFFF for value in found})
 
     def _lines(self, path, record):
         """The lines that pylint compares, as it found them, made again without a syntax tree."""
@@ -264,31 +277,21 @@ class Witness(BaseChecker):
         return os.path.join(self.here, path)
 
 
+def _hollow(record):
+    """As many lines, none of which is looked at."""
+    lines = LineSet.__new__(LineSet)
+    lines.name, lines._real_lines, lines._stripped_lines = record["module"], [""] * record["length"], []
+    return lines
+
+
 def _statements(node):
     """How many statements pylint's walker counts."""
     return int(node.is_statement) + sum(_statements(child) for child in node.get_children())
 
 
-def control(planted):
-    """Lint the planted fault as the files were: by the same process, with the same options, as a run of its own.
-
-    When pylint has said all that it has to say of the files, so that nothing of that can depend on it.
-    """
-    for name in (RECORD, KEPT, FRESH):
-        os.environ.pop(name, None)
-    options = sys.argv[1:sys.argv.index("--")]
-    with contextlib.redirect_stdout(io.StringIO()) as said:
-        # Other processes can't be started any more at a process's end.
-        Run([*options, "--jobs=1", "--", planted], exit=False)
-    with open(planted + SAID, "w", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(said.getvalue())
-
-
 def register(linter):
     """pylint's entry point for plugins."""
     linter.register_checker(Witness(linter))
-    if CONTROL in os.environ:
-        # Taken away, because the control's own run begins here too.
-        atexit.register(control, os.environ.pop(CONTROL))
+    control_afterwards((RECORD, KEPT, FRESH))
 '''
-WITNESS_SOURCE = _HEAD + _NAMES + _BODY
+WITNESS_SOURCE = _HEAD + _NAMES + CONTROL_PART + _BODY

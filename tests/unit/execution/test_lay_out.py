@@ -175,8 +175,14 @@ def test_the_next_tree_is_made_from_the_last_one_and_copies_only_what_differs(
     (first / "__pycache__").mkdir()
     same = (first / "caf\udce9").stat().st_ino
     _moved_on(source)
-    copied, real = [], shutil.copyfile
-    monkeypatch.setattr(shutil, "copyfile", lambda one, *more, **named: copied.append(one) or real(one, *more, **named))
+    copied: list[Path] = []
+    real: Any = shutil.copyfile
+
+    def _noted(one: Path, *more: Any, **named: Any) -> None:
+        copied.append(one)
+        real(one, *more, **named)
+
+    monkeypatch.setattr(shutil, "copyfile", _noted)
     snapshot = _snapshot(source)
     tree = lay_out(snapshot, source, trees)
     assert not altered(snapshot, tree)
