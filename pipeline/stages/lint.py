@@ -101,10 +101,7 @@ class LintStage:
             by_ruff = beside.submit(_ruff, context, tools, files)
             project = project_environment(context)
             known = reuse(context, tools, project, files)
-            outcome, ruff_caught = by_ruff.result()
-        context.keep("ruff.json", outcome.stdout)
-        context.keep("ruff.log", outcome.stderr)
-        from_ruff = without_exempt(ruff.parse(outcome, context.tree), context.tree)
+            from_ruff, ruff_caught = _read(context, *by_ruff.result())
         from_pylint, said, caught = linted(context, tools, project.site_packages, files, known)
         controls = (
             Control(tool="ruff", planted=CONTROL, caught=ruff_caught),
@@ -219,6 +216,13 @@ def _ruff(context: Context, tools: ToolEnvironment, files: tuple[str, ...]) -> t
     argv = ruff.command(tools.program("ruff"), settings.max_complexity, files)
     outcome = context.run(Request(argv=argv, cwd=context.tree, timeout_s=settings.timeout_s))
     return outcome, _ruff_control(context, tools, files[0])
+
+
+def _read(context: Context, outcome: Outcome, caught: bool) -> tuple[ruff.Output, bool]:
+    """What ruff says, kept first, and whether it caught the planted fault."""
+    context.keep("ruff.json", outcome.stdout)
+    context.keep("ruff.log", outcome.stderr)
+    return without_exempt(ruff.parse(outcome, context.tree), context.tree), caught
 
 
 def _ruff_control(context: Context, tools: ToolEnvironment, beside: str) -> bool:
