@@ -70,6 +70,9 @@ class Comparison:
             # The pipeline's own are about today's configuration, which is no older than today.
             examination = replace(examination, findings=named)
             own = tuple(finding for finding in named if finding.tool != OWN_TOOL)
+            if self.earlier is None:
+                # The finding baseline knows only of findings that count, and a print takes its whole file's tokens.
+                own = tuple(finding for finding in own if finding.counted)
             found = prints(own, texts_of(own, context.snapshot, context.tree))
             examination, known = self._by_baseline(stage.name, examination, own, found)
             dispositions = (known,)

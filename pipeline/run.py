@@ -155,11 +155,14 @@ class Run:
         self._place.apart(tell)
 
     def came_apart(self, name: str) -> StageResult | None:
-        """What a stage has come to in another process, merged and shown; none when that has left no result."""
+        """What a stage has come to in another process, shown; none when that has left no result.
+
+        The merged report is behind then, for a moment: it is made before anything is waited for, and at the run's end.
+        """
         result = self._so_far.found.get(name)
         if result is None or not self._so_far.is_of_this_run(result):
             return None
-        self.merge()
+        self._behind = True
         self._place.console.end(result)
         return result
 

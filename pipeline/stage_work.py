@@ -17,7 +17,7 @@ from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import StageResult
 from pipeline.elaboration import elaborated
 from pipeline.errors import ConfigurationError, StorageTrouble
-from pipeline.execution.checkout import altered
+from pipeline.execution.laid_out import altered
 from pipeline.hidden_values import HiddenValues
 from pipeline.judging import result_of
 from pipeline.run_results import RunResults

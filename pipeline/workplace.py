@@ -24,12 +24,13 @@ from pipeline.core.containers import Ownership
 from pipeline.core.run_record import Against, Report, RunRecord
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import StageResult
-from pipeline.execution.checkout import Checkout, lay_out
+from pipeline.execution.checkout import Checkout
 from pipeline.execution.clock import SystemClock
 from pipeline.execution.descendants import MARK, end_marked
 from pipeline.execution.environments import UvEnvironments
 from pipeline.execution.file_results import ShelvedResults
 from pipeline.execution.files import remove_unfinished, write_atomically
+from pipeline.execution.laid_out import lay_out
 from pipeline.execution.processes import LocalProcesses
 from pipeline.execution.redaction import SecretRedactor
 from pipeline.execution.run_lock import RunLock

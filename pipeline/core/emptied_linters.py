@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -50,8 +50,12 @@ class Emptied:
 def ruff(texts: Mapping[str, str], files: Sequence[str]) -> Emptied:
     """Judge the configuration that ruff takes for each of the ``files``; ``texts`` are the snapshot's, by path."""
     governed: defaultdict[str, list[str]] = defaultdict(list)
+    places = {
+        place for place in texts
+        if place.rpartition("/")[2] in _RUFF_FILES and _ruff_table(texts, place) is not None
+    }  # fmt: skip
     for file in files:
-        governed[_governing(texts, file)].append(file)
+        governed[_governing(places, file)].append(file)
     findings: list[Finding] = []
     not_checked: list[NotChecked] = []
     ignored: dict[str, tuple[frozenset[str], Table]] = {}
@@ -88,10 +92,10 @@ def pylint(texts: Mapping[str, str], files: Sequence[str]) -> Emptied:
 # --- ruff -----------------------------------------------------------------------------------------------------------
 
 
-def _governing(texts: Mapping[str, str], file: str) -> str:
+def _governing(places: Collection[str], file: str) -> str:
     """The configuration nearest to a file (ruff's documentation, "Config file discovery"), or nothing."""
-    places = (joined(folder, name) for folder in ancestors(file) for name in _RUFF_FILES)
-    return next((place for place in places if _ruff_table(texts, place) is not None), "")
+    possible = (joined(folder, name) for folder in ancestors(file) for name in _RUFF_FILES)
+    return next((place for place in possible if place in places), "")
 
 
 def _ruff_table(texts: Mapping[str, str], path: str) -> Table | None:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
+from pipeline.core.configuration_texts import ancestors, joined
 from pipeline.core.module_facts import Facts
 
 Graph = Mapping[str, frozenset[str]]
@@ -105,15 +106,14 @@ def _meant(name: str, importer: str, names: _Names) -> set[str]:
     parts = tuple(part for part in name.lstrip(".").split(".") if part)
     base: tuple[str, ...] = ()
     if dots:
-        folder = PurePosixPath(importer).parent.parts
+        folder = tuple(importer.split("/")[:-1])
         base = folder[: len(folder) - (dots - 1)] if dots <= len(folder) + 1 else ()
     whole = (*base, *parts)
     return {path for number in range(len(whole)) for path in names.get(whole[: number + 1], ())}
 
 
 def _own_packages(path: str, paths: Mapping[str, Facts]) -> set[str]:
-    folders = PurePosixPath(path).parents
-    return {name for folder in folders if (name := (folder / f"{_PACKAGE}.py").as_posix()) in paths}
+    return {name for folder in ancestors(path) if (name := joined(folder, f"{_PACKAGE}.py")) in paths}
 
 
 def _deep(graph: Graph, own: Mapping[str, str]) -> dict[str, str]:

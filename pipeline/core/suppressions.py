@@ -60,7 +60,8 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 # What stands around a reason and is none of it.
 _FRAME = " \t#-:;,.\u2013\u2014*/<>!()[]"
 _LETTERS = re.compile(r"[^\W\d_]")
-_QUICK = re.compile(rb"nosec|noqa|pylint|ignore|disable|isort|mypy|pragma|PRAGMA", re.I)
+# Looked for one by one in lower case, which takes a tenth of what one expression takes that ignores case.
+_QUICK = (b"nosec", b"noqa", b"pylint", b"ignore", b"disable", b"isort", b"mypy", b"pragma")
 # A whole file is taken from ruff only by a comment on a line of its own, without codes (seen with ruff 0.17.6).
 _WHOLE_FILE = re.compile(r"#\s*(?:ruff|flake8)\s*:\s*(?i:noqa)\b(?!\s*[:,])")
 # Names of bandit's tests that are one word (bandit 1.9.4); all others have an underscore.
@@ -83,7 +84,8 @@ def comments_of(path: str, source: bytes, kinds: Collection[SuppressionKind]) ->
 
     Of a file that is no valid Python every line counts as a comment, since its strings can't be told.
     """
-    if not _QUICK.search(source):
+    lower = source.lower()
+    if not any(word in lower for word in _QUICK):
         return ()
     read = _read(source)
     found = []
@@ -120,6 +122,9 @@ def exempts_itself(source: bytes) -> bool:
     """Whether a Python file tells ruff, by a comment, to report nothing about it; one that is no valid Python does not:
     that is reported as a syntax error, exempt or not.
     """
+    if b"ruff" not in source and b"flake8" not in source:
+        # Such a comment holds one of these words, and tokens take a hundred times as long.
+        return False
     try:
         tokens = list(tokenize.tokenize(io.BytesIO(source).readline))
     except (tokenize.TokenError, SyntaxError, UnicodeDecodeError):

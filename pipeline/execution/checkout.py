@@ -1,18 +1,12 @@
-"""Taking the snapshot from git, and laying it out as a tree of its own in which the stages work.
-
-The stages never see the working tree: an edit during the run, an ignored file or a left-over cache can't change a
-result.
-"""
+"""Taking the snapshot from git: the files of a checkout as they are now, and what git says of them."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
-import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,10 +18,8 @@ from pipeline.execution.files import sha256_of
 _GIT_TIMEOUT_S = 60.0
 _SUBMODULE = "160000"
 _PATHS_AT_ONCE = 500
-_COMPLETE = ".complete"
 OWN_FOLDER = ".pipeline"
 """The folder that no commit may have."""
-_MODES = {Kind.FILE: 0o644, Kind.EXECUTABLE: 0o755}
 
 
 class Checkout:
@@ -58,11 +50,12 @@ class Checkout:
         staged = self._must("ls-files", "-z", "-v", "--stage", "--", ".")
         submodules, hushed = _index(staged.stdout)
         _require_own_folder(staged.stdout)
+        folders: dict[str, bool] = {}
         try:
             entries = [
                 entry
                 for path in sorted(set(listing.stdout.split("\0")) - {""})
-                if (entry := self._entry(path, submodules)) is not None
+                if (entry := self._entry(path, submodules, folders)) is not None
             ]
         except OSError as error:
             raise StorageTrouble(
@@ -109,11 +102,11 @@ class Checkout:
         # Another user's checkout ("dubious ownership"), say; git's own words hold the remedy.
         raise ConfigurationError(f"git can't read {self.root}.", why=f"It says: {top.tail(6)}")
 
-    def _entry(self, path: str, submodules: dict[str, str]) -> Entry | None:
+    def _entry(self, path: str, submodules: dict[str, str], folders: dict[str, bool]) -> Entry | None:
         trimmed = path.rstrip("/")
         if trimmed in submodules:
             return Entry(path=trimmed, kind=Kind.SUBMODULE, digest=submodules[trimmed])
-        return None if trimmed != path else entry_at(self.root, path)
+        return None if trimmed != path else entry_at(self.root, path, folders)
 
     def git(self, *arguments: str, cwd: Path | None = None, index: Path | None = None) -> Outcome:
         """Run git in the root (or in ``cwd``, with another ``index`` than the checkout's own).
@@ -182,114 +175,38 @@ def _index(listing: str) -> tuple[dict[str, str], bool]:
     return submodules, hushed
 
 
-def entry_at(root: Path, path: str) -> Entry | None:
+def entry_at(root: Path, path: str, folders: dict[str, bool] | None = None) -> Entry | None:
     """What lies at ``path`` below ``root``; none without a file or link there, or behind a linked folder.
+
+    ``folders`` is filled with what has been found out about the folders on the way, so that a pass over many files
+    looks at each once.
 
     Raises:
         OSError: it is there and can't be read.
     """
-    full = root / path
-    if _behind_link(root, path):
+    if behind_link(root, path, folders):
         return None
+    full = os.path.join(root, path)
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        info = full.lstat()
+        info = os.lstat(full)
         if stat.S_ISLNK(info.st_mode):
             target = os.fsencode(os.readlink(full))
             return Entry(path=path, kind=Kind.LINK, digest=hashlib.sha256(target).hexdigest(), size=len(target))
         if stat.S_ISREG(info.st_mode):
             kind = Kind.EXECUTABLE if info.st_mode & stat.S_IXUSR else Kind.FILE
-            return Entry(path=path, kind=kind, digest=sha256_of(full), size=info.st_size)
+            return Entry(path=path, kind=kind, digest=sha256_of(Path(full)), size=info.st_size)
     return None
 
 
-def _behind_link(root: Path, path: str) -> bool:
-    """Whether a folder on the way is a link: behind it lies another place, perhaps outside the checkout."""
-    folder = path.rpartition("/")[0]
-    while folder:
-        if (root / folder).is_symlink():
-            return True
-        folder = folder.rpartition("/")[0]
-    return False
+def behind_link(root: Path, path: str, folders: dict[str, bool] | None = None) -> bool:
+    """Whether a folder on the way is a link: behind it lies another place, perhaps outside the checkout.
 
-
-def lay_out(snapshot: Snapshot, source: Path, trees: Path, *, alone: bool = False) -> Path:
-    """The snapshot's files as a tree below ``trees``, made once for each content.
-
-    Its modes are those that git knows, whatever the working tree's are. ``alone`` says that no other process of this
-    run is at work in the tree: then what an earlier run's stages left in it is cleared away.
-
-    Raises:
-        StorageTrouble: there is no room, or a file changed between hashing and copying.
+    ``folders`` says it of those that have been looked at, and of this one from now on.
     """
-    tree = trees / snapshot.digest[:16]
-    complete = trees / f"{tree.name}{_COMPLETE}"
-    try:
-        # The workers of one run begin at the same moment.
-        with (trees / ".lock").open("w", encoding="ascii") as guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
-            if complete.exists() and not altered(snapshot, tree) and not (alone and _strays(snapshot, tree)):
-                return tree
-            complete.unlink(missing_ok=True)
-            _copy(snapshot, source, tree)
-            changed = altered(snapshot, tree)
-            if changed:
-                raise StorageTrouble(
-                    f"{changed[0]} changed while the snapshot was taken.",
-                    advice="Run again when nothing edits the files.",
-                )
-            _forget_others(trees, tree)
-            complete.touch()
-    except OSError as error:
-        raise StorageTrouble(
-            f"The snapshot could not be laid out: {error.strerror or error} ({error.filename}).",
-            advice="If files are being edited right now, run again; else free some space.",
-        ) from error
-    return tree
-
-
-def _copy(snapshot: Snapshot, source: Path, tree: Path) -> None:
-    shutil.rmtree(tree, ignore_errors=True)
-    tree.mkdir()
-    for entry in snapshot.entries:
-        target = tree / entry.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if entry.kind is Kind.SUBMODULE:
-            target.mkdir(exist_ok=True)
-        else:
-            shutil.copyfile(source / entry.path, target, follow_symlinks=False)
-            if entry.kind in _MODES:
-                target.chmod(_MODES[entry.kind])
-
-
-def altered(snapshot: Snapshot, tree: Path) -> tuple[str, ...]:
-    """The paths that are in ``tree`` not what the snapshot says: another content, another kind, or gone."""
-    changed = []
-    for entry in snapshot.entries:
-        try:
-            found = entry if entry.kind is Kind.SUBMODULE else entry_at(tree, entry.path)
-        except OSError:
-            found = None
-        if found != entry:
-            changed.append(entry.path)
-    return tuple(changed)
-
-
-def _strays(snapshot: Snapshot, tree: Path) -> bool:
-    """Whether ``tree`` holds anything that the snapshot does not."""
-    folders = {str(parent) for entry in snapshot.entries for parent in Path(entry.path).parents}
-    known = folders | set(snapshot.by_path)
-    return any(path not in known for path in _walk(tree))
-
-
-def _walk(tree: Path) -> Iterator[str]:
-    for folder, names, files in os.walk(tree):
-        for name in (*names, *files):
-            yield os.path.relpath(os.path.join(folder, name), tree)
-
-
-def _forget_others(trees: Path, keep: Path) -> None:
-    """Earlier trees are of no use to a run that holds the lock."""
-    for path in trees.iterdir():
-        if path.is_dir() and path != keep:
-            (trees / f"{path.name}{_COMPLETE}").unlink(missing_ok=True)
-            shutil.rmtree(path, ignore_errors=True)
+    folder = path.rpartition("/")[0]
+    if not folder:
+        return False
+    known = {} if folders is None else folders
+    if folder not in known:
+        known[folder] = os.path.islink(os.path.join(root, folder)) or behind_link(root, folder, known)
+    return known[folder]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from pipeline.core.emptied_gates import (
     with_configuration,
 )
 from pipeline.core.evidence import Control, Evidence
-from pipeline.core.finding import Finding, Severity, weighed
+from pipeline.core.finding import Severity, weighed
 from pipeline.core.gate import Gate, check_gate, findings_gate, floor_gate, severity_gates
 from pipeline.core.ports import Outcome, Request, ToolEnvironment
 from pipeline.core.snapshot import Snapshot
@@ -95,15 +96,18 @@ class LintStage:
             excluded = bool(python_files(context.snapshot, settings.paths, (), context.tree)[0])
             return nothing_to_check(context, "lint", UNIT, left_out=not_checked, excluded=excluded)
         tools = context.environment("lint")
-        project = project_environment(context)
-        from_ruff = without_exempt(_ruff(context, tools, files), context.tree)
-        known = reuse(context, tools, project, files)
-        from_pylint, said = linted(context, tools, project.site_packages, files, known)
+        with ThreadPoolExecutor(1) as beside:
+            # It works while it is found out what pylint need not look at; pylint itself is not begun before its end.
+            by_ruff = beside.submit(_ruff, context, tools, files)
+            project = project_environment(context)
+            known = reuse(context, tools, project, files)
+            from_ruff, ruff_caught = _read(context, *by_ruff.result())
+        from_pylint, said, caught = linted(context, tools, project.site_packages, files, known)
         controls = (
-            Control(tool="ruff", planted=CONTROL, caught=_ruff_control(context, tools, files[0])),
-            Control(tool="pylint", planted=CONTROL, caught=_pylint_control(context, tools, project.site_packages)),
+            Control(tool="ruff", planted=CONTROL, caught=ruff_caught),
+            Control(tool="pylint", planted=CONTROL, caught=caught),
         )
-        if said and controls[1].caught:
+        if said and caught:
             known.keep(context, said)
         examined = assess(
             settings,
@@ -206,36 +210,47 @@ def _score_gate(settings: Lint, score: float) -> Gate:
     return floor_gate(score, settings.score_floor, what="pylint score")
 
 
-def _ruff(context: Context, tools: ToolEnvironment, files: tuple[str, ...]) -> ruff.Output:
+def _ruff(context: Context, tools: ToolEnvironment, files: tuple[str, ...]) -> tuple[Outcome, bool]:
+    """How ruff ended, and whether it caught the planted fault."""
     settings = context.settings.lint
     argv = ruff.command(tools.program("ruff"), settings.max_complexity, files)
-    outcome = context.run(Request(argv=argv, cwd=context.tree, timeout_s=settings.timeout_s, title="ruff"))
+    outcome = context.run(Request(argv=argv, cwd=context.tree, timeout_s=settings.timeout_s))
+    return outcome, _ruff_control(context, tools, files[0])
+
+
+def _read(context: Context, outcome: Outcome, caught: bool) -> tuple[ruff.Output, bool]:
+    """What ruff says, kept first, and whether it caught the planted fault."""
     context.keep("ruff.json", outcome.stdout)
     context.keep("ruff.log", outcome.stderr)
-    return ruff.parse(outcome, context.tree)
+    return without_exempt(ruff.parse(outcome, context.tree), context.tree), caught
 
 
 def _ruff_control(context: Context, tools: ToolEnvironment, beside: str) -> bool:
     settings = context.settings.lint
     argv = ruff.control_command(tools.program("ruff"), settings.max_complexity, beside)
     request = Request(argv=argv, cwd=context.tree, timeout_s=settings.timeout_s, stdin=CONTROL_SOURCE)
-    return _caught(ruff.parse(context.run(request), context.tree).findings, "F821")
+    return any(finding.rule == "F821" for finding in ruff.parse(context.run(request), context.tree).findings)
 
 
 def linted(
     context: Context, tools: ToolEnvironment, libraries: Path, files: tuple[str, ...], known: Reuse
-) -> tuple[pylint.Output, str]:
-    """What pylint says of all files, and what it said of those that it looked at now, for later runs."""
+) -> tuple[pylint.Output, str, bool]:
+    """What pylint says of all files, what it said of those that it looked at now, for later runs, and whether the same
+    process caught the planted fault.
+    """
     folder = context.scratch / "pylint"
-    given, fresh = folder / "kept.json", folder / "fresh.json"
+    given, fresh, planted = folder / "kept.json", folder / "fresh.json", context.scratch / "planted_fault.py"
     folder.mkdir()
     given.write_text(kept_document(files, known.kept), encoding="ascii")
-    more = {pylint.KEPT_VARIABLE: str(given), pylint.FRESH_VARIABLE: str(fresh)}
+    planted.write_text(CONTROL_SOURCE, encoding="utf-8")
+    more = {
+        pylint.KEPT_VARIABLE: str(given), pylint.FRESH_VARIABLE: str(fresh), pylint.CONTROL_VARIABLE: str(planted),
+    }  # fmt: skip
     outcome, walked = _run_pylint(context, tools, libraries, folder, known.stale, more)
     context.keep("pylint.json", outcome.stdout)
     output = pylint.parse(outcome, walked + "".join(f"{name}\n" for name in known.kept), context.tree)
     context.keep("pylint-walked.txt", "".join(f"{name}\n" for name in files if name in output.checked))
-    return output, fresh.read_text(encoding="ascii") if fresh.exists() else ""
+    return output, _text(fresh), pylint.caught(_text(context.scratch / f"{planted.name}{pylint.SAID}"), "E0602")
 
 
 def _run_pylint(
@@ -244,10 +259,10 @@ def _run_pylint(
     libraries: Path,
     folder: Path,
     files: tuple[str, ...],
-    more: Mapping[str, str | None],
+    more: Mapping[str, str],
 ) -> tuple[Outcome, str]:
     """How pylint ended, and the witness's record."""
-    (folder / "plugin").mkdir(parents=True)
+    (folder / "plugin").mkdir()
     (folder / "plugin" / f"{pylint.WITNESS}.py").write_text(pylint.WITNESS_SOURCE, encoding="utf-8")
     record = folder / "walked.txt"
     outcome = context.run(
@@ -256,7 +271,7 @@ def _run_pylint(
             cwd=context.tree,
             timeout_s=context.settings.lint.timeout_s,
             env={
-                pylint.RECORD_VARIABLE: str(record), "PYLINTHOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1",
+                pylint.RECORD_VARIABLE: str(record), "PYLINTHOME": str(folder),
                 # Which of the circles of imports pylint tells of depends on the order of its sets.
                 "PYTHONHASHSEED": "0", **more,
             },
@@ -265,16 +280,9 @@ def _run_pylint(
         )
     )  # fmt: skip
     # None is no trouble in itself: where all files have syntax errors, there is nothing to walk.
-    return outcome, record.read_text(encoding="utf-8", errors="surrogateescape") if record.exists() else ""
+    return outcome, _text(record)
 
 
-def _pylint_control(context: Context, tools: ToolEnvironment, libraries: Path) -> bool:
-    planted = context.scratch / "planted_fault.py"
-    planted.write_text(CONTROL_SOURCE, encoding="utf-8")
-    folder = context.scratch / "pylint-control"
-    outcome, walked = _run_pylint(context, tools, libraries, folder, (str(planted),), {})
-    return _caught(pylint.parse(outcome, walked, context.tree).findings, "E0602")
-
-
-def _caught(findings: tuple[Finding, ...], rule: str) -> bool:
-    return any(finding.rule == rule for finding in findings)
+def _text(path: Path) -> str:
+    """What a process wrote, if it wrote it."""
+    return path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""

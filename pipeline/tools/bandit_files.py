@@ -11,9 +11,10 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from pipeline.core.configuration_texts import ancestors
 from pipeline.core.ports import Outcome
 from pipeline.tools.bandit import PASSWORD_RULES, TOTALS
 from pipeline.tools.places import relative
@@ -105,5 +106,4 @@ def from_kept(text: str) -> Said:
 
 def surroundings(path: str, paths: Collection[str]) -> tuple[str, ...]:
     """What of the other files' names bandit looks at for one file: which of its folders are packages."""
-    folders = [str(folder) for folder in PurePosixPath(path).parents if str(folder) != "."]
-    return tuple(folder for folder in folders if f"{folder}/__init__.py" in paths)
+    return tuple(folder for folder in ancestors(path) if folder and f"{folder}/__init__.py" in paths)

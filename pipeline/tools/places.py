@@ -8,7 +8,11 @@ from pathlib import Path
 
 def relative(path: str, tree: Path) -> str:
     """``path`` relative to ``tree``; of one outside it the name alone, so that no report holds a machine's paths."""
-    candidate = Path(os.path.normpath(tree / path))
+    name = os.path.normpath(os.path.join(tree, path))
+    if name.startswith(f"{tree}/"):
+        # What nearly all are, without a Path for each: a tool names thousands.
+        return name[len(f"{tree}/") :]
+    candidate = Path(name)
     for root in (tree, tree.resolve()):
         if candidate.is_relative_to(root):
             return candidate.relative_to(root).as_posix()

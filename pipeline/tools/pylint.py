@@ -16,15 +16,19 @@ from pipeline.core.finding import Confidence, Finding, Severity
 from pipeline.core.ports import Outcome
 from pipeline.errors import ToolTrouble
 from pipeline.tools.places import relative, source_line
+from pipeline.tools.pylint_control import CONTROL_VARIABLE, SAID
 from pipeline.tools.pylint_witness import FRESH_VARIABLE, KEPT_VARIABLE, RECORD_VARIABLE, WITNESS, WITNESS_SOURCE
 
 __all__ = [
+    "CONTROL_VARIABLE",
     "FRESH_VARIABLE",
     "KEPT_VARIABLE",
     "RECORD_VARIABLE",
+    "SAID",
     "WITNESS",
     "WITNESS_SOURCE",
     "Output",
+    "caught",
     "command",
     "parse",
 ]
@@ -77,7 +81,7 @@ def command(program: str, files: tuple[str, ...], libraries: Path, witness: Path
     hook = "; ".join(
         (
             "import gc, sys", "gc.disable()", f"sys.path.append({str(libraries)!r})",
-            f"sys.path.append({str(witness)!r})", "sys.path.insert(0, '.')",
+            f"sys.path.append({str(witness)!r})",
         )
     )  # fmt: skip
     return (
@@ -119,6 +123,14 @@ def parse(outcome: Outcome, record: str, tree: Path) -> Output:
         doubts=(*sick, *skipped),
         unused=tuple(f"{f.path}:{f.line}" for f in findings if f.rule == _USELESS),
     )
+
+
+def caught(said: str, rule: str) -> bool:
+    """Whether ``said``, pylint's json2 output about a planted fault, holds the rule; not where it is no such output."""
+    try:
+        return any(message["messageId"] == rule for message in json.loads(said)["messages"])
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _sick(message: dict[str, Any]) -> bool:

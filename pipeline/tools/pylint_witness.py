@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from pipeline.tools.pylint_control import CONTROL_PART
+
 RECORD_VARIABLE = "PIPELINE_PYLINT_RECORD"
 KEPT_VARIABLE = "PIPELINE_PYLINT_KEPT"
 FRESH_VARIABLE = "PIPELINE_PYLINT_FRESH"
@@ -28,17 +30,27 @@ def fresh_records(document: str) -> dict[str, str]:
 
 _NAMES = f'RECORD, KEPT, FRESH = "{RECORD_VARIABLE}", "{KEPT_VARIABLE}", "{FRESH_VARIABLE}"\n'
 _HEAD = '''"""Writes down each module that pylint walks, and puts runs together (a plugin of the pipeline)."""
+import atexit
 import collections
+import contextlib
+import io
 import json
 import os
+import sys
 
 from pylint.checkers import BaseChecker
 from pylint.checkers.symilar import LineSet, hash_lineset, stripped_lines
 from pylint.constants import MSG_TYPES, MSG_TYPES_STATUS
 from pylint.interfaces import CONFIDENCE_MAP
+from pylint.lint import Run
 from pylint.message import Message
 from pylint.typing import MessageLocationTuple
 from pylint.utils import decoding_stream
+
+# pylint and its own checkers are loaded by now, with bytecode that lasts. What comes may be the project's, in whose
+# tree nothing may be left, and which must not stand in for a module of pylint's.
+sys.dont_write_bytecode = True
+sys.path.insert(0, ".")
 
 '''
 _BODY = r'''FIELDS = (
@@ -82,6 +94,8 @@ class Witness(BaseChecker):
 
     def leave_module(self, node):
         """The walk over the module has come to its end."""
+        if RECORD not in os.environ:
+            return
         with open(os.environ[RECORD], "a", encoding="utf-8", errors="surrogateescape") as record:
             record.write((node.file or "") + "\n")
         if KEPT not in os.environ or not node.file or not self.marks:
@@ -96,6 +110,7 @@ class Witness(BaseChecker):
             enabled = self.linter._is_one_message_enabled
             self.walked[path]["disabled"] = [n for n in range(1, len(lines) + 1) if not enabled("R0801", n)]
             self.walked[path]["lines"] = [int(line.line_number) for line in lines.stripped_lines]
+            self.walked[path].update(length=len(lines), runs=self._runs(lines))
 
     def close(self):
         """All files have been linted, and no checker that compares them has come to its end."""
@@ -182,11 +197,28 @@ class Witness(BaseChecker):
         self.imports.import_graph, self.imports._excluded_edges = joined
 
     def _join_lines(self, order, kept):
-        """The lines of all files, which pylint then compares with each other."""
+        """The lines of all files, which pylint then compares with each other.
+
+        A file that has no run of lines in common with any other is not read again: none of its lines matters.
+        """
         known = {id(lines) for lines in self.line_sets.values()}
         others = [lines for lines in self.similar.linesets if id(lines) not in known]
-        sets = {**self.line_sets, **{path: self._lines(path, record) for path, record in kept.items()}}
+        runs = [record["runs"] for record in kept.values()]
+        runs += [self._runs(lines) for lines in (*self.line_sets.values(), *others)]
+        holders = collections.Counter(value for each in runs for value in each)
+        sets = dict(self.line_sets)
+        for path, record in kept.items():
+            shared = any(holders[value] > 1 for value in record["runs"])
+            sets[path] = self._lines(path, record) if shared else _hollow(record)
         self.similar.linesets = [sets[path] for path in order if path in sets] + others
+
+    def _runs(self, lines):
+        """The runs of lines, as short as pylint compares them, by what is left of the number that it gives to each.
+
+        Two that have one by accident are compared in full.
+        """
+        found = hash_lineset(lines, self.similar.namespace.min_similarity_lines).hash_to_index
+        return sorted({value & 0xFFFFFFFF for value in found})
 
     def _lines(self, path, record):
         """The lines that pylint compares, as it found them, made again without a syntax tree."""
@@ -245,6 +277,13 @@ class Witness(BaseChecker):
         return os.path.join(self.here, path)
 
 
+def _hollow(record):
+    """As many lines, none of which is looked at."""
+    lines = LineSet.__new__(LineSet)
+    lines.name, lines._real_lines, lines._stripped_lines = record["module"], [""] * record["length"], []
+    return lines
+
+
 def _statements(node):
     """How many statements pylint's walker counts."""
     return int(node.is_statement) + sum(_statements(child) for child in node.get_children())
@@ -253,5 +292,6 @@ def _statements(node):
 def register(linter):
     """pylint's entry point for plugins."""
     linter.register_checker(Witness(linter))
+    control_afterwards((RECORD, KEPT, FRESH))
 '''
-WITNESS_SOURCE = _HEAD + _NAMES + _BODY
+WITNESS_SOURCE = _HEAD + _NAMES + CONTROL_PART + _BODY

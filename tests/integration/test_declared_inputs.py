@@ -11,7 +11,8 @@ import pytest
 from pipeline.core.advisories import AdvisorySource
 from pipeline.core.cache_inputs import Inputs
 from pipeline.core.ports import Environments
-from pipeline.execution.checkout import Checkout, lay_out
+from pipeline.execution.checkout import Checkout
+from pipeline.execution.laid_out import lay_out
 from pipeline.execution.osv_server import served
 from pipeline.settings import Build, Settings
 from pipeline.settings_loading import load

@@ -54,9 +54,12 @@ class Bench:
         tools, project = context.environment("lint"), project_environment(context)
         files, _ = python_files(context.snapshot, (".",), (), self.tree)
         known = reuse(context, tools, project, files)
-        output, fresh = linted(context, tools, project.site_packages, files, known)
+        output, fresh, caught = linted(context, tools, project.site_packages, files, known)
+        assert caught
         known.keep(context, fresh)
-        document = json.loads((context.raw / "pylint.json").read_text(encoding="utf-8"))
+        written = (context.raw / "pylint.json").read_text(encoding="utf-8")
+        assert "planted" not in written
+        document = json.loads(written)
         messages = Counter(json.dumps(message, sort_keys=True) for message in document["messages"])
         assert output.checked == set(files)
         return (messages, document["statistics"], output.checked), len(known.kept)

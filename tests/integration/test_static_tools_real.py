@@ -10,7 +10,8 @@ import pytest
 from pipeline.core.ports import Environments
 from pipeline.core.stage import Examination, Status
 from pipeline.core.verdict import conclude
-from pipeline.execution.checkout import Checkout, lay_out
+from pipeline.execution.checkout import Checkout
+from pipeline.execution.laid_out import lay_out
 from pipeline.settings import Exclusion, Lint, Scan, Secrets, Settings
 from pipeline.settings import Test as ProjectTests
 from pipeline.stages.context import Context, Stage, packaged_lock
@@ -273,6 +274,51 @@ def test_lint_is_not_green_on_a_trap(examine: Examiner, files: Files, expected: 
     status, reasons = verdict(examine(LintStage(), files))
     assert status is expected, reasons
     assert said in reasons
+
+
+PLUGIN = '''"""A plugin of the project's."""
+
+from pylint.checkers import BaseChecker
+
+
+class Counts(BaseChecker):
+    """Tells in the end how many modules it has seen."""
+
+    name = "counts"
+    msgs = {"R9999": ("%s modules", "counted", "How many there were.")}
+
+    def open(self):
+        """None yet."""
+        self.seen = 0
+
+    def visit_module(self, _):
+        """One more."""
+        self.seen += 1
+
+    def close(self):
+        """All of them."""
+        self.add_message("counted", args=(self.seen,))
+
+
+def register(linter):
+    """Have it work."""
+    linter.register_checker(Counts(linter))
+'''
+
+
+def test_a_plugin_of_the_projects_never_meets_the_planted_fault_and_leaves_no_bytecode(examine: Examiner) -> None:
+    settings = '[tool.pylint.main]\nload-plugins = ["counts"]\n'
+    examined = examine(LintStage(), {"a.py": CLEAN, "counts.py": PLUGIN, "pyproject.toml": settings})
+    assert [finding.message for finding in examined.findings if finding.rule == "R9999"] == ["2 modules (counted)"]
+    assert all(control.caught for control in examined.evidence.controls)
+    tree = examine.contexts[-1].tree
+    assert {path.name for path in tree.iterdir()} == {"a.py", "counts.py", "pyproject.toml", "project.lock"}
+
+
+def test_the_planted_fault_is_linted_where_the_project_asks_for_several_processes(examine: Examiner) -> None:
+    settings = "[tool.pylint.main]\njobs = 2\n"
+    examined = examine(LintStage(), {"a.py": CLEAN, "b.py": CLEAN, "pyproject.toml": settings})
+    assert all(control.caught for control in examined.evidence.controls)
 
 
 def test_lint_shows_the_score_that_pylint_computes(examine: Examiner) -> None:

@@ -55,6 +55,17 @@ def test_a_shim_that_can_not_run_is_passed_over(tmp_path: Path) -> None:
     assert find_python("3.13", environ, answers, tmp_path) == (real, "3.13.1")
 
 
+def test_a_shim_of_pyenv_is_asked_last_because_it_takes_long(tmp_path: Path) -> None:
+    shim, real = tmp_path / ".pyenv/shims/python3.13", tmp_path / ".pyenv/versions/3.13.1/bin/python3.13"
+    _plant(shim, real)
+    environ = {"PATH": str(shim.parent), "HOME": str(tmp_path)}
+    answers = _Answers({str(shim): "3.13.0", str(real): "3.13.1"})
+    assert find_python("3.13", environ, answers, tmp_path) == (real, "3.13.1")
+    assert answers.asked == [str(real)]
+    real.unlink()
+    assert find_python("3.13", environ, answers, tmp_path) == (shim, "3.13.0")
+
+
 def test_pyenvs_and_uvs_own_are_found_newest_first(tmp_path: Path) -> None:
     versions = {
         f"3.13.{patch}": tmp_path / ".pyenv/versions" / f"3.13.{patch}" / "bin/python3.13" for patch in (2, 9, 10)

@@ -14,8 +14,9 @@ import pytest
 
 from pipeline.core.snapshot import Entry, Kind, Snapshot
 from pipeline.errors import StorageTrouble
-from pipeline.execution import checkout
-from pipeline.execution.checkout import altered, entry_at, lay_out
+from pipeline.execution import checkout, laid_out
+from pipeline.execution.checkout import entry_at
+from pipeline.execution.laid_out import altered, lay_out
 
 
 @pytest.fixture(name="source")
@@ -152,6 +153,89 @@ def test_the_trees_of_other_snapshots_are_forgotten(source: Path, trees: Path) -
     assert sorted(path.name for path in trees.iterdir()) == sorted([".lock", second.name, f"{second.name}.complete"])
 
 
+def _moved_on(source: Path) -> None:
+    """Every way in which one snapshot can differ from the next."""
+    (source / "deep/er/x.py").write_text("x = 2\n", encoding="utf-8")
+    (source / "private").unlink()
+    (source / "run").chmod(0o644)
+    (source / "link").unlink()
+    (source / "link").symlink_to("run")
+    (source / "new/er").mkdir(parents=True)
+    (source / "new/er/y.py").write_text("y = 1\n", encoding="utf-8")
+    shutil.rmtree(source / "other", ignore_errors=True)
+
+
+def test_the_next_tree_is_made_from_the_last_one_and_copies_only_what_differs(
+    source: Path, trees: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source / "other").mkdir()
+    (source / "other/z").write_text("", encoding="utf-8")
+    first = lay_out(_snapshot(source), source, trees)
+    (first / "sub/stray").touch()
+    (first / "__pycache__").mkdir()
+    same = (first / "caf\udce9").stat().st_ino
+    _moved_on(source)
+    copied: list[Path] = []
+    real: Any = shutil.copyfile
+
+    def _noted(one: Path, *more: Any, **named: Any) -> None:
+        copied.append(one)
+        real(one, *more, **named)
+
+    monkeypatch.setattr(shutil, "copyfile", _noted)
+    snapshot = _snapshot(source)
+    tree = lay_out(snapshot, source, trees)
+    assert not altered(snapshot, tree)
+    assert {path.relative_to(source).as_posix() for path in copied} == {"deep/er/x.py", "run", "link", "new/er/y.py"}
+    assert (tree / "caf\udce9").stat().st_ino == same
+    expected = {str(path.relative_to(source)) for path in source.rglob("*")} | {"sub"}
+    assert {str(path.relative_to(tree)) for path in tree.rglob("*")} == expected
+    assert stat.S_IMODE((tree / "run").stat().st_mode) == 0o644
+    assert not first.exists()
+
+
+@pytest.mark.parametrize("tamper", [_edit, _remove, _link_to_the_same, _turn_link, _mode, _folder, _folder_link])
+def test_what_was_done_to_the_last_tree_does_not_live_on_in_the_next(tamper: Any, source: Path, trees: Path) -> None:
+    tamper(lay_out(_snapshot(source), source, trees))
+    (source / "new").write_text("", encoding="utf-8")
+    snapshot = _snapshot(source)
+    tree = lay_out(snapshot, source, trees)
+    assert not altered(snapshot, tree)
+    expected = {str(path.relative_to(source)) for path in source.rglob("*")} | {"sub"}
+    assert {str(path.relative_to(tree)) for path in tree.rglob("*")} == expected
+
+
+def test_a_file_that_has_become_a_folder_and_a_folder_that_has_become_a_file_are_laid_out(
+    source: Path, trees: Path
+) -> None:
+    lay_out(_snapshot(source), source, trees)
+    shutil.rmtree(source / "deep")
+    (source / "deep").write_text("", encoding="utf-8")
+    (source / "private").unlink()
+    (source / "private").mkdir()
+    (source / "private/key").write_text("", encoding="utf-8")
+    snapshot = _snapshot(source)
+    assert not altered(snapshot, lay_out(snapshot, source, trees))
+
+
+def test_a_tree_that_was_being_made_when_the_run_was_killed_is_believed_by_nobody(
+    source: Path, trees: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_out(_snapshot(source), source, trees)
+    _moved_on(source)
+    snapshot = _snapshot(source)
+
+    def _killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(laid_out, "_put", _killed)
+    with pytest.raises(KeyboardInterrupt):
+        lay_out(snapshot, source, trees)
+    assert not list(trees.glob("*.complete"))
+    monkeypatch.undo()
+    assert not altered(snapshot, lay_out(snapshot, source, trees))
+
+
 def test_a_full_disk_is_said(source: Path, trees: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def _full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "x")
@@ -175,13 +259,13 @@ def test_an_unreadable_file_counts_as_altered(source: Path, trees: Path, monkeyp
 
 def test_two_that_begin_at_once_make_one_tree(source: Path, trees: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot, copied = _snapshot(source), []
-    real = checkout._copy  # pylint: disable=protected-access  # to count how often it is done
+    real = laid_out._copy  # pylint: disable=protected-access  # to count how often it is done
 
     def _counted(*arguments: Any) -> None:
         copied.append(arguments)
         real(*arguments)
 
-    monkeypatch.setattr(checkout, "_copy", _counted)
+    monkeypatch.setattr(laid_out, "_copy", _counted)
     threads = [threading.Thread(target=lay_out, args=(snapshot, source, trees)) for _ in range(4)]
     for thread in threads:
         thread.start()

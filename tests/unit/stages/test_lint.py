@@ -123,20 +123,16 @@ def ruff_on(tree: Path, *names: str) -> Outcome:
     return outcome(0, "[]", said)
 
 
-def pylint_walking(*rules: str) -> Step:
+def pylint_walking(of_the_control: str = json.dumps({"messages": [{"messageId": "E0602"}]})) -> Step:
     def step(request: Request) -> Outcome:
-        record = request.env[pylint.RECORD_VARIABLE]
+        record, planted = request.env[pylint.RECORD_VARIABLE], request.env[pylint.CONTROL_VARIABLE]
         assert record is not None
+        assert planted is not None
+        assert "absent_name" in Path(planted).read_text(encoding="utf-8")
         names = request.argv[request.argv.index("--") + 1 :]
         Path(record).write_text("".join(f"{request.cwd / name}\n" for name in names), encoding="utf-8")
-        messages = [
-            {
-                "messageId": rule, "type": "error", "symbol": "s", "message": "m", "confidence": "HIGH",
-                "path": names[0], "absolutePath": names[0], "line": 1, "column": 0,
-            }
-            for rule in rules
-        ]  # fmt: skip
-        return outcome(0, json.dumps({"messages": messages, "statistics": {"score": 10.0}}))
+        Path(planted + pylint.SAID).write_text(of_the_control, encoding="utf-8")
+        return outcome(0, json.dumps({"messages": [], "statistics": {"score": 10.0}}))
 
     return step
 
@@ -151,19 +147,27 @@ def run(tmp_path: Path, files: dict[str, str], *steps: Step | Outcome) -> tuple[
     ), runner
 
 
-def test_a_run_has_both_tools_check_the_files_and_then_a_planted_fault(tmp_path: Path) -> None:
+def test_a_run_has_both_tools_check_the_files_and_a_planted_fault(tmp_path: Path) -> None:
     control = outcome(1, json.dumps([FAULT]))
-    steps = (ruff_on(tmp_path / "tree", "a.py"), pylint_walking(), control, pylint_walking("E0602"))
+    steps = (ruff_on(tmp_path / "tree", "a.py"), control, pylint_walking())
     examined, runner = run(tmp_path, {"a.py": "X = 1\n"}, *steps)
     assert conclude(examined)[0] is Status.PASS
     assert [(tool.name, tool.version) for tool in examined.tools] == [("ruff", "0.17.6"), ("pylint", "4.1.4")]
     assert (tmp_path / "run/raw/pylint-walked.txt").read_text(encoding="utf-8") == "a.py\n"
-    assert runner.requests[2].argv[-2:] == ("--stdin-filename=a.py", "-")
+    assert runner.requests[1].argv[-2:] == ("--stdin-filename=a.py", "-")
+
+
+@pytest.mark.parametrize("said", ["", "{", "[]", '{"messages": []}', '{"messages": [{"messageId": "C0114"}]}'])
+def test_a_pylint_that_does_not_tell_of_the_planted_fault_is_inconclusive(tmp_path: Path, said: str) -> None:
+    steps = (ruff_on(tmp_path / "tree", "a.py"), outcome(1, json.dumps([FAULT])), pylint_walking(said))
+    status, reasons = conclude(run(tmp_path, {"a.py": "X = 1\n"}, *steps)[0])
+    assert status is Status.INCONCLUSIVE
+    assert any("pylint did not catch" in reason for reason in reasons)
 
 
 def test_a_pylint_that_walks_nothing_is_inconclusive(tmp_path: Path) -> None:
     silent = outcome(0, json.dumps({"messages": [], "statistics": {"score": 10.0}}))
-    steps = (ruff_on(tmp_path / "tree", "a.py"), silent, outcome(1, json.dumps([FAULT])), silent)
+    steps = (ruff_on(tmp_path / "tree", "a.py"), outcome(1, json.dumps([FAULT])), silent)
     status, reasons = conclude(run(tmp_path, {"a.py": "X = 1\n"}, *steps)[0])
     assert status is Status.INCONCLUSIVE
     assert "1 of 1 Python files were not checked: a.py." in reasons
