@@ -183,6 +183,7 @@ class Run:
                 after=(*self.needs[name], *after.get(name, ())),
                 alone=getattr(self._stages[name], "alone", False),
                 spreads=getattr(self._stages[name], "spreads", False),
+                waits=getattr(self._stages[name], "waits", False),
                 usual_s=self._place.usual_s(name),
             )
             for name in planned

@@ -140,7 +140,8 @@ class Stage(Protocol):
 
     ``run`` examines; what status follows from that is not the stage's to say (:func:`pipeline.core.verdict.conclude`).
     A stage that must have the machine for itself, since it measures time, has an attribute ``alone`` that is true; one
-    whose tool can use several cores (:attr:`Context.cores`) has one called ``spreads``.
+    whose tool can use several cores (:attr:`Context.cores`) has one called ``spreads``, and one that mostly waits for a
+    container or a network one called ``waits``.
     Trouble is raised: a ConfigurationError for what the user must mend (exit 2), a TargetFault for a certain fault of
     the target (``fail``), anything else of the error tree means that nothing can be said (``inconclusive``).
     """
