@@ -1,12 +1,13 @@
 #!/bin/sh
 # The same work without the pipeline: the very same tools in the very same environments, one after the other, and nothing
-# that the pipeline adds (no snapshot, no proof, no report). What benchmarks/run.py compares with.
+# that the pipeline adds (no snapshot, no proof, no report). What benchmarks/run.py compares with; docs/performance.md
+# says what is the same and what is not.
 #
 #   plain.sh            all steps
 #   plain.sh lint scan  some of them
 #
 # Works in the project's folder. run.py sets: ENVIRONMENTS (the pipeline's, by name and digest), OSV_URL, BUILDER_IMAGE,
-# RUNTIME_IMAGE, WHEELS, TRAFFIC (the canary's requests), SCRATCH (a folder), NAME (of what is started).
+# RUNTIME_IMAGE, WHEELS, PYTHON (with this package), SCRATCH (a folder), NAME (of what is started).
 set -eu
 
 tool() {
@@ -52,32 +53,13 @@ build() {
         --build-arg "RUNTIME_IMAGE=$RUNTIME_IMAGE" --tag "$NAME:latest" "$SCRATCH/context"
 }
 
-# A hardened container; prints its address once it answers.
-started() {
-    docker run --detach --name "$1" --read-only --cap-drop ALL --security-opt no-new-privileges --pids-limit 64 \
-        --memory 256m --publish 127.0.0.1::8080 "$NAME:latest" > "$SCRATCH/$1.id"
-    address="http://$(docker port "$1" 8080 | head -n 1)"
-    until curl --silent --fail --output "$SCRATCH/ready.json" "$address/health"; do sleep 0.1; done
-    echo "$address"
-}
-
-ended() {
-    docker stop "$@" > "$SCRATCH/stopped"
-    docker rm "$@" >> "$SCRATCH/stopped"
-}
-
 smoke() {
-    address=$(started "$NAME-smoke")
-    tool project python -m pytest -q -p no:cacheprovider -m "system or preflight" --base-url "$address" tests
-    ended "$NAME-smoke"
+    "$PYTHON" -m benchmarks.plain_containers smoke "$NAME:latest" "$(ls -d "$ENVIRONMENTS"/project-*/bin/python)" \
+        -m pytest -q -p no:cacheprovider tests
 }
 
 canary() {
-    one=$(started "$NAME-candidate")
-    two=$(started "$NAME-release")
-    three=$(started "$NAME-twin")
-    tool project python "$TRAFFIC" "$one" "$two" "$three"
-    ended "$NAME-candidate" "$NAME-release" "$NAME-twin"
+    "$PYTHON" -m benchmarks.plain_containers canary "$NAME:latest"
 }
 
 push() {
@@ -88,12 +70,27 @@ log: {level: error}
 storage: {filesystem: {rootdirectory: $SCRATCH/registry}}
 http: {addr: "127.0.0.1:$REGISTRY_PORT"}
 EOF
-    docker-registry serve "$SCRATCH/registry.yml" &
-    until curl --silent --fail --output "$SCRATCH/ready.json" "http://127.0.0.1:$REGISTRY_PORT/v2/"; do sleep 0.1; done
-    docker tag "$NAME:latest" "127.0.0.1:$REGISTRY_PORT/$NAME:latest"
-    docker push --quiet "127.0.0.1:$REGISTRY_PORT/$NAME:latest"
-    docker rmi "127.0.0.1:$REGISTRY_PORT/$NAME:latest" > "$SCRATCH/removed"
-    kill $!
+    docker-registry serve "$SCRATCH/registry.yml" > "$SCRATCH/registry.log" 2>&1 &
+    trap "kill $!" EXIT
+    registry=127.0.0.1:$REGISTRY_PORT
+    until curl --silent --fail --output "$SCRATCH/ready.json" "http://$registry/v2/"; do sleep 0.02; done
+    docker tag "$NAME:latest" "$registry/$NAME:latest"
+    docker push --quiet "$registry/$NAME:latest"
+    # Read back byte by byte, as the manifest names it; then pulled by its digest, and started as a deployment would.
+    curl --silent --fail --header "Accept: application/vnd.docker.distribution.manifest.v2+json" \
+        --output "$SCRATCH/manifest.json" "http://$registry/v2/$NAME/manifests/latest"
+    for digest in $(grep -o 'sha256:[0-9a-f]\{64\}' "$SCRATCH/manifest.json"); do
+        curl --silent --fail --output "$SCRATCH/blob" "http://$registry/v2/$NAME/blobs/$digest"
+        echo "${digest#sha256:}  $SCRATCH/blob" | sha256sum --check --quiet
+    done
+    digest=sha256:$(sha256sum "$SCRATCH/manifest.json" | cut -d " " -f 1)
+    docker pull --quiet "$registry/$NAME@$digest"
+    docker run --detach --name "$NAME-pulled" --read-only --cap-drop ALL --security-opt no-new-privileges \
+        --pids-limit 64 --memory 128m --publish 127.0.0.1::8080 "$registry/$NAME@$digest" > "$SCRATCH/pulled.id"
+    address=$(docker port "$NAME-pulled" 8080 | head -n 1)
+    until curl --silent --fail --output "$SCRATCH/ready.json" "http://$address/health"; do sleep 0.05; done
+    docker rm --force "$NAME-pulled" > "$SCRATCH/removed"
+    docker rmi "$registry/$NAME:latest" > "$SCRATCH/removed"
 }
 
 [ $# -gt 0 ] || set -- lint scan secrets audit test build smoke canary push

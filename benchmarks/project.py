@@ -128,7 +128,7 @@ class Project:
             "BUILDER_IMAGE": _image_id(own / "cache/bases", "builder"),
             "RUNTIME_IMAGE": _image_id(own / "cache/bases", "runtime"),
             "WHEELS": str(next((own / "cache/wheels").iterdir())),
-            "TRAFFIC": str(HERE / "plain_traffic.py"),
+            "PYTHON": sys.executable,
             "NAME": self.name,
             "REGISTRY_PORT": str(port),
         }

@@ -228,8 +228,9 @@ _CASES: dict[str, Callable[[Project, int], Row]] = {
 
 def _clean(project: Project) -> None:
     """What plain.sh may have left in the engine, and nothing else."""
-    names = [f"{project.name}-{part}" for part in ("smoke", "candidate", "release", "twin")]
-    subprocess.run(("docker", "rm", "--force", *names), capture_output=True, check=False)
+    left = ("docker", "ps", "--all", "--quiet", "--filter", "label=pipeline.run=plain-script")
+    names = subprocess.run(left, capture_output=True, check=False, text=True).stdout.split()
+    subprocess.run(("docker", "rm", "--force", f"{project.name}-pulled", *names), capture_output=True, check=False)
     subprocess.run(("docker", "rmi", f"{project.name}:latest"), capture_output=True, check=False)
     timed((sys.executable, "-m", "pipeline", "clean"), cwd=project.folder, env=project.environ)
 

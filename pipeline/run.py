@@ -30,7 +30,7 @@ from pipeline.pruning import remember
 from pipeline.run_reports import RunReports
 from pipeline.run_results import SELECTED, RunResults
 from pipeline.stage_work import INTERRUPTED, StageWork
-from pipeline.stages.context import Stage, spreads
+from pipeline.stages.context import Stage, traits
 from pipeline.workplace import Workplace
 
 INTERRUPTED_BEFORE = "The run was interrupted before this stage began."
@@ -184,8 +184,7 @@ class Run:
             Task(
                 name=name,
                 after=(*self.needs[name], *after.get(name, ())),
-                alone=getattr(self._stages[name], "alone", False),
-                spreads=spreads(self._stages[name], self._place.settings),
+                **traits(self._stages[name], self._place.settings),
                 usual_s=self._place.usual_s(name),
             )
             for name in planned

@@ -11,7 +11,10 @@ from pipeline.settings_keys import key
 class Running:
     """Stages at the same time, their time, and what is tried again."""
 
-    jobs: int = key(0, "the most stages at work at once; 1: one after the other; 0: one for each core", low=0)
+    jobs: int = key(
+        0, "the most stages at work at once, beside one that mostly waits; 1: one after another; 0: one for each core",
+        low=0,
+    )  # fmt: skip
     timeout_s: int = key(3600, "seconds after which a stage is stopped, whatever it does, and inconclusive", low=1)
     retries: int = key(
         1, "how often a stage is tried again after trouble with engine, registry or network; never after findings",

@@ -114,6 +114,8 @@ def _fallback(registry: Registry, image: Manifest, referring: Sequence[Artifact]
 def settle(registry: Registry, joints: Sequence[_Joint], clock: Clock) -> None:
     """Join each, wait, and look again, until nothing of ours had to be written anew.
 
+    A rehearsal is looked at again without a wait: its storage is this checkout's alone, in which one run at a time is.
+
     Raises:
         RegistryTrouble: others overwrite it again and again.
     """
@@ -121,7 +123,8 @@ def settle(registry: Registry, joints: Sequence[_Joint], clock: Clock) -> None:
         written = [joint.tag for joint in joints if _joined(registry, joint, clock)]
         if not written:
             return
-        clock.sleep(SETTLE_S)
+        if not registry.rehearsal:
+            clock.sleep(SETTLE_S)
     raise RegistryTrouble(
         f"{registry.reference} does not keep what is written under {', '.join(written)}.",
         why=f"It was joined {TRIES} times with what others wrote there, and was gone again each time.",

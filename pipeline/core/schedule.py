@@ -17,7 +17,7 @@ class Task:
     """A stage as the schedule sees it: its name, and the names of those that must have ended before.
 
     ``alone`` means that nothing else may be at work beside it. ``spreads`` means that its tool uses as many cores as it
-    is given.
+    is given, ``waits`` that it mostly waits for others (a container, a network), so that another may have its core.
     ``usual_s`` is how long it took the last time, in seconds (0: that is not known).
     """
 
@@ -25,6 +25,7 @@ class Task:
     after: tuple[str, ...] = ()
     alone: bool = False
     spreads: bool = False
+    waits: bool = False
     usual_s: float = 0.0
 
 
@@ -40,6 +41,7 @@ def next_starts(tasks: Sequence[Task], ended: Collection[str], running: Mapping[
     """What begins now of ``tasks`` (all of the run's), with ``running`` at work on so many cores each.
 
     A stage that must be alone waits until nothing is at work and nothing else is ready, and nothing begins beside it.
+    One that mostly waits for others is no job of the ``jobs``, unless there is one: then it is one after the other.
     A task may come after one that is no part of the run; such a one has ended.
     """
     by_name = {task.name: task for task in tasks}
@@ -52,11 +54,14 @@ def next_starts(tasks: Sequence[Task], ended: Collection[str], running: Mapping[
     if jobs > 1:
         # One after the other they all take the same time, whichever is first, and people know the pipeline's order.
         together = _ranked(together, tasks)
-    if not running and (first := _before_all(together, left, jobs)):
-        return [Start(name=first, cores=jobs)]
-    free = max(jobs - sum(running.values()), 0)
-    if together:
-        return _shared(together[:free], free)
+    # Whoever wants one after the other gets that.
+    waiting = [Start(name=task.name) for task in together if task.waits and jobs > 1]
+    working = [task for task in together if not task.waits or jobs == 1]
+    free = max(jobs - sum(cores for name, cores in running.items() if jobs == 1 or not by_name[name].waits), 0)
+    if free == jobs and (first := _before_all(working, left, jobs)):
+        return [*waiting, Start(name=first, cores=jobs)]
+    if begun := [*waiting, *_shared(working[:free], free)]:
+        return begun
     return [Start(name=task.name, cores=jobs) for task in ready[:1]] if not running and ready else []
 
 

@@ -139,9 +139,13 @@ class Spreading(Protocol):
         ...
 
 
-def spreads(stage: Stage, settings: Settings) -> bool:
-    """Whether the stage's tool uses as many cores as it is given."""
-    return isinstance(stage, Spreading) and stage.spreads(settings)
+def traits(stage: Stage, settings: Settings) -> dict[str, bool]:
+    """What a stage's schedule must know: by the name of the field of :class:`pipeline.core.schedule.Task`."""
+    return {
+        "alone": getattr(stage, "alone", False),
+        "waits": getattr(stage, "waits", False),
+        "spreads": isinstance(stage, Spreading) and stage.spreads(settings),
+    }
 
 
 def packaged_lock(name: str) -> Path:
@@ -153,7 +157,8 @@ class Stage(Protocol):
     """A gate of the pipeline.
 
     ``run`` examines; what status follows from that is not the stage's to say (:func:`pipeline.core.verdict.conclude`).
-    A stage that must have the machine for itself, since it measures time, has an attribute ``alone`` that is true.
+    A stage that must have the machine for itself, since it measures time, has an attribute ``alone`` that is true; one
+    that mostly waits for a container or a network has one called ``waits``.
     Trouble is raised: a ConfigurationError for what the user must mend (exit 2), a TargetFault for a certain fault of
     the target (``fail``), anything else of the error tree means that nothing can be said (``inconclusive``).
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.core.evidence import Control
 from pipeline.core.ports import Request, ToolEnvironment
 from pipeline.stages.context import Context
 from pipeline.tools import pytest
@@ -14,6 +15,13 @@ def run_live_tests(context: Context, tools: ToolEnvironment, url: str) -> pytest
         ToolTrouble: pytest could not be used, or did not come to an end in time.
     """
     return _run(context, tools, url, context.settings.smoke.paths, ())
+
+
+def silence_control(context: Context, tools: ToolEnvironment, ran: pytest.Output) -> Control:
+    """The same suite against nobody, which it must notice; ``ran`` is what it did before."""
+    with context.ports.wire.silence() as address:
+        silent = notices_silence(context, tools, address, ran)
+    return Control(tool="the suite", planted="service that does not answer", caught=silent)
 
 
 def notices_silence(context: Context, tools: ToolEnvironment, url: str, ran: pytest.Output) -> bool:

@@ -4,6 +4,7 @@ it documents, withstands what is malformed, stays steady under load, logs no tro
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,17 +28,18 @@ from pipeline.stages.container_log import findings_in, keep_end
 from pipeline.stages.context import Context
 from pipeline.stages.hardening import Restriction
 from pipeline.stages.inputs import OF_TESTS, chosen, named
-from pipeline.stages.live_tests import notices_silence, run_live_tests
+from pipeline.stages.live_tests import run_live_tests, silence_control
 from pipeline.stages.project_locks import project_environment
 from pipeline.stages.readiness import Readiness, ending, get, wait_until_ready
 from pipeline.stages.service_container import container_request
 from pipeline.stages.smoke_chaos import plant_faults
 from pipeline.stages.smoke_endpoints import ask_endpoints
 from pipeline.stages.smoke_malformed import send_malformed
-from pipeline.stages.smoke_restart import kill_and_restart
+from pipeline.stages.smoke_restart import STORY as RESTART
+from pipeline.stages.smoke_restart import restarting
 from pipeline.stages.smoke_steadiness import measure_steadiness
 from pipeline.stages.smoke_stop import stop_under_load
-from pipeline.stages.smoke_stories import FILES, assess_stories, check_exclusions, wanted
+from pipeline.stages.smoke_stories import assess_stories, check_exclusions, records, wanted
 from pipeline.stages.test import expected_tests
 from pipeline.tools import pytest
 
@@ -64,6 +66,15 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """What is done while the container is tried out: by ``pool``, the environments, and the restart if it is wanted."""
+
+    pool: ThreadPoolExecutor
+    preparing: Future[ToolEnvironment]
+    restarted: Future[None] | None
+
+
+@dataclass(frozen=True, slots=True)
 class SmokeStage:
     """Unit of work: checks and tests. Expected: every restriction, the suite's tests for it, and what each story of the
     dose is to look at. Checked: those that came to an end.
@@ -74,6 +85,7 @@ class SmokeStage:
         "Start the built image hardened; it answers, passes the smoke, system and pre-flight tests, and stops properly."
     )
     needs: tuple[str, ...] = ("build",)
+    waits: bool = True
     tags: tuple[str, ...] = ("container",)
 
     def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
@@ -109,19 +121,20 @@ class SmokeStage:
             ports.progress.say(f"removed {name}, left by an earlier run")
         expected = expected_tests(context.snapshot, context.tree, context.settings.smoke.paths)
         image, told = _image_id(context), wanted(context.settings.smoke)
-        with ThreadPoolExecutor(1) as beside:
+        restarts = restarting(context, image) if RESTART in told else contextlib.nullcontext()
+        with ThreadPoolExecutor(1) as beside, restarts as restarted:
             # What takes a processor's time is done while the container waits, and the other way round.
             preparing = beside.submit(_prepare, context, told)
             container = engine.start(container_request(context, image, self.name))
             try:
-                trial = _try_out(context, container, told, preparing, beside)
+                trial = _try_out(context, container, told, Beside(beside, preparing, restarted))
             finally:
                 container.remove()
             tools = preparing.result()
         if "chaos" in told and trial.ran is not None:
             plant_faults(context, image)
         if trial.ran is not None:
-            trial = replace(trial, told=assess_stories(context.settings.smoke, _records(context)))
+            trial = replace(trial, told=assess_stories(context.settings.smoke, records(context)))
         examined = assess(context.settings.smoke, expected, trial, image)
         examined = replace(examined, tools=(Tool(name=engine.name, version=engine.version),))
         examined = context.with_tools(examined, tools, "pytest")
@@ -132,7 +145,10 @@ class SmokeStage:
 def assess(settings: Smoke, expected: frozenset[str], trial: Trial, image_id: str) -> Examination:
     """What a trial amounts to."""
     ran, told = trial.ran, trial.told
-    seen = (*(ran.findings if ran else ()), *findings_in(trial.log), *told.findings)
+    logged = findings_in(trial.log)
+    # What both containers say at their start is said once.
+    others = (finding for finding in told.findings if finding not in logged)
+    seen = (*(ran.findings if ran else ()), *logged, *others)
     findings = weighed(seen, fail_on=Severity.MEDIUM)
     executed = ran.executed if ran else frozenset()
     tests = expected - (ran.deselected - executed) if ran else expected
@@ -216,13 +232,7 @@ def _prepare(context: Context, told: tuple[str, ...]) -> ToolEnvironment:
     return project_environment(context)
 
 
-def _try_out(
-    context: Context,
-    container: Container,
-    told: tuple[str, ...],
-    preparing: Future[ToolEnvironment],
-    beside: ThreadPoolExecutor,
-) -> Trial:
+def _try_out(context: Context, container: Container, told: tuple[str, ...], beside: Beside) -> Trial:
     settings = context.settings.smoke
     ports = context.ports
     try:
@@ -232,18 +242,15 @@ def _try_out(
         answer = container.inspect()
         context.keep("container.json", json.dumps(answer, indent=2) + "\n")
         controls = [hardening.control(answer), log_control()]
-        if readiness.ready and "restart" in told:
-            ports.progress.say("killing the container and starting it again")
-            readiness = kill_and_restart(context, container, readiness)
         ran = None
         if readiness.ready:
             url = container.base_url
             controls.append(_unknown_path(url))
-            tools = preparing.result()
+            tools = beside.preparing.result()
             ran = _ask(context, container, told, tools, beside)
             ports.progress.say("stopping the container")
             # A suite that has just failed needs no proof that it can.
-            noticing = None if ran.findings else beside.submit(_notices_silence, context, tools, ran)
+            noticing = None if ran.findings else beside.pool.submit(silence_control, context, tools, ran)
             stopped = stop_under_load(context, container) if "stop" in told else container.stop(settings.stop_timeout_s)
             if noticing is not None:
                 controls.append(noticing.result())
@@ -263,15 +270,17 @@ def _try_out(
 
 
 def _ask(
-    context: Context, container: Container, told: tuple[str, ...], tools: ToolEnvironment, beside: ThreadPoolExecutor
+    context: Context, container: Container, told: tuple[str, ...], tools: ToolEnvironment, beside: Beside
 ) -> pytest.Output:
     """All that is asked of the running service: by the suite, and by the stories of this dose."""
     say, url = context.ports.progress.say, container.base_url
     say("running the suite against the container")
-    asking = beside.submit(ask_endpoints, context, url) if "endpoints" in told else None
+    asking = beside.pool.submit(ask_endpoints, context, url) if "endpoints" in told else None
     ran = run_live_tests(context, tools, url)
     if asking is not None:
         asking.result()
+    if beside.restarted is not None:
+        beside.restarted.result()
     if "malformed" in told:
         say("sending what is malformed")
         send_malformed(context, url)
@@ -279,18 +288,6 @@ def _ask(
         say("watching memory and file handles under load")
         measure_steadiness(context, container)
     return ran
-
-
-def _notices_silence(context: Context, tools: ToolEnvironment, ran: pytest.Output) -> Control:
-    with context.ports.wire.silence() as address:
-        silent = notices_silence(context, tools, address, ran)
-    return Control(tool="the suite", planted="service that does not answer", caught=silent)
-
-
-def _records(context: Context) -> dict[str, str]:
-    """What the stories have kept."""
-    there = ((name, context.raw / name) for name in FILES)
-    return {name: path.read_text(encoding="utf-8", errors="replace") for name, path in there if path.exists()}
 
 
 def _unknown_path(url: str) -> Control:

@@ -23,6 +23,7 @@ from pipeline.stages import (
     smoke_stop,
 )
 from pipeline.stages.chaos_faults import FAULTS
+from pipeline.stages.context import Context
 
 Record = Mapping[str, Any]
 _FULL_ONLY = (smoke_chaos.STORY,)
@@ -65,6 +66,12 @@ def check_exclusions(settings: Smoke) -> None:
                 f"smoke.exclude names {item.path!r}, and there is no such check.",
                 advice=f"The checks are {', '.join(STORIES)}.",
             )
+
+
+def records(context: Context) -> dict[str, str]:
+    """What the stories have kept, by :data:`FILES`."""
+    there = ((name, context.raw / name) for name in FILES)
+    return {name: path.read_text(encoding="utf-8", errors="replace") for name, path in there if path.exists()}
 
 
 def assess_stories(settings: Smoke, texts: Mapping[str, str]) -> Probe:

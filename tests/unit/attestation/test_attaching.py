@@ -129,6 +129,32 @@ def test_ours_is_written_again_when_it_vanishes_a_moment_later() -> None:
     assert len(gone) == 2
 
 
+@pytest.mark.parametrize("rehearsal", [True, False])
+def test_nobody_is_waited_for_in_a_rehearsal_and_it_is_looked_at_again_all_the_same(rehearsal: bool) -> None:
+    read: list[str] = []
+    waited: list[float] = []
+
+    class Noticed(FixedClock):
+        """Remembers how long somebody has slept."""
+
+        def sleep(self, seconds: float) -> None:
+            """Not at all."""
+            waited.append(seconds)
+
+    class Read(MemoryRegistry):
+        """Remembers what is read."""
+
+        def manifest(self, reference: str) -> Manifest | None:
+            """What lies under it."""
+            read.append(reference)
+            return super().manifest(reference)
+
+    attach(Read(rehearsal=rehearsal), IMAGE, statements(), strange_key(), Noticed())
+    # To join what is there, to see that it was written, and later that ours has stayed.
+    assert (read.count(SIGNATURES), read.count(ATTESTATIONS)) == (3, 3)
+    assert bool(waited) is not rehearsal
+
+
 def test_a_registry_that_keeps_nothing_is_trouble() -> None:
     registry = signed_registry()
     before = registry.manifests[FALLBACK]

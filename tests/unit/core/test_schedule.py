@@ -100,6 +100,21 @@ def test_cores_that_are_left_over_go_to_the_tools_that_can_use_them() -> None:
     assert next_starts(tasks[:1], (), {}, 4) == [Start(name="test", cores=4)]
 
 
+def test_another_has_the_core_of_one_that_mostly_waits() -> None:
+    tasks = [timed("lint", 1), Task(name="smoke", waits=True), timed("test", 1), timed("scan", 1)]
+    assert sorted(names(next_starts(tasks, (), {}, 2))) == ["lint", "smoke", "test"]
+    assert names(next_starts(tasks, (), {"lint": 1, "smoke": 1}, 2)) == ["test"]
+    assert names(next_starts(tasks, (), {"lint": 1, "test": 1}, 2)) == ["smoke"]
+    assert not next_starts(tasks, (), {"lint": 1, "test": 1, "smoke": 1}, 2)
+    assert next_starts(tasks, {"lint", "scan"}, {"smoke": 1}, 4) == [Start(name="test", cores=4)]
+
+
+def test_one_after_the_other_holds_for_those_that_wait_too() -> None:
+    tasks = [Task(name="lint"), Task(name="smoke", waits=True)]
+    assert names(next_starts(tasks, (), {}, 1)) == ["lint"]
+    assert not next_starts(tasks, (), {"smoke": 1}, 1)
+
+
 def test_what_is_no_part_of_the_run_is_not_waited_for() -> None:
     assert names(next_starts([Task(name="push", after=("canary",))], (), {}, 2)) == ["push"]
 
@@ -113,6 +128,7 @@ def plans(draw: st.DrawFn) -> list[Task]:
             after=tuple(str(one) for one in draw(st.sets(st.integers(0, number - 1), max_size=3))) if number else (),
             alone=draw(st.booleans()),
             spreads=draw(st.booleans()),
+            waits=draw(st.booleans()),
             usual_s=draw(st.integers(0, 9)),
         )
         for number in range(count)
@@ -129,4 +145,5 @@ def test_every_stage_runs_once_after_its_needs_within_the_jobs_and_alone_where_i
         assert all(times[need][1] <= begun for need in task.after)
         beside = [name for name, (b, e) in times.items() if name != task.name and b < ended and e > begun]
         assert not (task.alone and beside)
-        assert sum(b <= begun < e for b, e in times.values()) <= jobs
+        working = [one.name for one in tasks if jobs == 1 or not one.waits]
+        assert sum(times[name][0] <= begun < times[name][1] for name in working) <= jobs

@@ -7,21 +7,13 @@ import pytest
 from pipeline.core.schedule import Task, next_starts
 from pipeline.errors import ConfigurationError
 from pipeline.settings import STAGE_NAMES, Settings, Test
-from pipeline.stages.context import spreads
+from pipeline.stages.context import traits
 from pipeline.stages.registry import pipeline_stages
 from tests.projects import SampleStage
 
 STAGES = {stage.name: stage for stage in pipeline_stages(STAGE_NAMES)}
 PARALLEL = Settings(test=Test(parallel=True))
-TASKS = tuple(
-    Task(
-        name=stage.name,
-        after=stage.needs,
-        alone=getattr(stage, "alone", False),
-        spreads=spreads(stage, PARALLEL),
-    )
-    for stage in STAGES.values()
-)
+TASKS = tuple(Task(name=stage.name, after=stage.needs, **traits(stage, PARALLEL)) for stage in STAGES.values())
 
 
 def test_build_needs_no_test_s_result_and_push_needs_all_others() -> None:
@@ -42,9 +34,14 @@ def test_the_canary_measures_time_and_is_alone() -> None:
     assert next_starts(TASKS, ended, {"canary": 16}, 16) == []
 
 
+def test_smoke_mostly_waits_for_its_containers() -> None:
+    assert [task.name for task in TASKS if task.waits] == ["smoke"]
+
+
 def test_the_tests_can_use_several_cores() -> None:
     assert [task.name for task in TASKS if task.spreads] == ["test"]
-    assert not any(spreads(stage, Settings()) for stage in STAGES.values()), "where the project does not say so"
+    told = [traits(stage, Settings())["spreads"] for stage in STAGES.values()]
+    assert not any(told), "where the project does not say so"
     shares = {start.name: start.cores for start in next_starts(TASKS, (), {}, 8)}
     assert shares == {"lint": 1, "scan": 1, "secrets": 1, "audit": 1, "test": 3, "build": 1}
 

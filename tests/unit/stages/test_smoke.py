@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.core.containers import ContainerRequest, ContainerState, Ownership
+from pipeline.core.containers import Container, ContainerRequest, ContainerState, Ownership
 from pipeline.core.ports import Outcome, Request
 from pipeline.core.stage import Examination, Status, not_run
 from pipeline.core.verdict import conclude
@@ -82,6 +82,17 @@ def _service() -> Iterator[Service]:
         thread.join()
 
 
+@dataclass(kw_only=True)
+class Engine(FakeEngine):
+    """An engine that has a container of its own for the restart."""
+
+    restarted: FakeContainer = field(default_factory=FakeContainer)
+
+    def start(self, request: ContainerRequest) -> Container:
+        self.asked.append(request)
+        return self.restarted if "-restart-" in request.name else self.container
+
+
 Step = Callable[[Request], Outcome]
 """What pytest does when it is run."""
 
@@ -114,7 +125,7 @@ class Trial:
 
     folder: Path
     container: FakeContainer
-    engine: FakeEngine
+    engine: Engine
     context: Context
 
     def run(self, *steps: Callable[[Request], Outcome]) -> Examination:
@@ -127,7 +138,8 @@ class Trial:
 def _trial(tmp_path: Path, service: Service) -> Trial:
     container = FakeContainer(base_url=service.url, answer=HARDENED, log='{"level": "INFO", "msg": "started"}\n')
     container.programs = programs
-    engine = FakeEngine(container=container, leftovers=("pipeline-old",))
+    engine = Engine(container=container, leftovers=("pipeline-old",))
+    engine.restarted.base_url = service.url
     context = make_context(tmp_path, write_files(tmp_path / "tree", TREE), SETTINGS)
     ownership = Ownership(checkout="c" * 16, run="r")
     ports = replace(context.ports, engine=lambda: engine, ownership=ownership, wire=FakeWire())
@@ -155,19 +167,20 @@ def test_a_sound_service_passes_with_everything_checked(trial: Trial) -> None:
     assert examination.metrics["exit_code"] == 0
     assert examination.metrics["image_id"] == "sha256:1"
     assert len(examination.evidence.controls) == 8
-    assert trial.container.removed == 1
+    assert (trial.container.removed, trial.engine.restarted.removed) == (1, 1)
     kept = {path.name for path in trial.context.raw.iterdir()}
     assert {"container.log", "container.json", "container-end.json", "tests.log", "junit.xml"} <= kept
 
 
 def test_the_container_is_ours_and_gets_a_random_key_that_is_never_shown(trial: Trial) -> None:
     trial.run(suite("passed"), nobody_answers)
-    (request,) = trial.engine.asked
-    assert isinstance(request, ContainerRequest)
-    assert request.labels == {"pipeline.owner": "c" * 16, "pipeline.run": "r"}
-    key = request.secrets["KEY"]
-    assert len(key) > 30
-    assert trial.context.ports.redact(f"it is {key}") == "it is [secret]"
+    for request in trial.engine.asked:
+        assert isinstance(request, ContainerRequest)
+        assert request.labels == {"pipeline.owner": "c" * 16, "pipeline.run": "r"}
+        key = request.secrets["KEY"]
+        assert len(key) > 30
+        assert trial.context.ports.redact(f"it is {key}") == "it is [secret]"
+    assert len(trial.engine.asked) == 2
     progress = trial.context.ports.progress
     assert isinstance(progress, SilentProgress)
     assert "removed pipeline-old, left by an earlier run" in progress.said
@@ -232,6 +245,41 @@ def test_an_error_in_its_log_fails(trial: Trial) -> None:
     assert missed(examination) == ["failing tests, operations and log lines of severity medium or worse"]
 
 
+def test_a_service_that_does_not_come_back_fails_and_what_it_says_then_is_read(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stays_away(self: FakeContainer) -> None:
+        self.log += '{"level": "ERROR", "msg": "my lock is still there"}\n'
+
+    trial.engine.restarted.log = trial.container.log
+    monkeypatch.setattr(FakeContainer, "start_again", stays_away)
+    examination = trial.run(suite("passed"), nobody_answers)
+    assert missed(examination)[1:] == ["ready again after SIGKILL"]
+    assert "my lock is still there" in examination.findings[0].message
+    assert (trial.container.removed, trial.engine.restarted.removed) == (1, 1)
+
+
+def test_one_that_is_not_ready_before_the_kill_is_not_ready_after_it(trial: Trial) -> None:
+    trial.engine.restarted.now = replace(KILLED, exit_code=1)
+    found = {gate.what: gate.found for gate in trial.run(suite("passed"), nobody_answers).gates if not gate.passed}
+    assert found["ready again after SIGKILL"].startswith("not even ready before SIGKILL: it ended with exit code 1")
+
+
+def test_what_both_containers_say_is_told_once(trial: Trial) -> None:
+    trial.container.log = trial.engine.restarted.log = '{"level": "ERROR", "msg": "it broke"}\n'
+    assert len(trial.run(suite("passed"), nobody_answers).findings) == 1
+
+
+def test_trouble_with_the_restart_is_the_stages(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(self: FakeContainer) -> None:
+        raise EngineTrouble("The engine is gone.")
+
+    monkeypatch.setattr(FakeContainer, "start_again", gone)
+    with pytest.raises(EngineTrouble, match="is gone"):
+        trial.run(suite("passed"), nobody_answers)
+    assert (trial.container.removed, trial.engine.restarted.removed) == (1, 1)
+
+
 def spoilt(**host: Any) -> dict[str, Any]:
     """The engine's answer with some restrictions changed."""
     return {**HARDENED, "HostConfig": {**HARDENED["HostConfig"], **host}}
@@ -257,6 +305,7 @@ def test_a_container_is_removed_whatever_happens(trial: Trial) -> None:
     with pytest.raises(KeyboardInterrupt):
         trial.run(interrupt)
     assert trial.container.removed == 1
+    assert trial.engine.restarted.removed
     assert (trial.context.raw / "container.log").exists()
 
 

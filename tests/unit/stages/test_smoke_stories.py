@@ -147,6 +147,8 @@ def test_a_service_that_comes_back_otherwise_or_not_at_all_fails() -> None:
     probe = smoke_restart.assess_restart(STANDARD, gone)
     assert missed(probe) == ["ready again after SIGKILL"]
     assert probe.doubts == ("SIGKILL ended the container with exit code 0 and not 137.",)
+    kept = changed(smoke_restart.RECORD, exit_code=None)
+    assert smoke_restart.assess_restart(STANDARD, kept).doubts
 
 
 def test_every_story_can_be_carried_out_and_its_record_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +167,7 @@ def test_every_story_can_be_carried_out_and_its_record_read(tmp_path: Path, monk
         ownership=Ownership(checkout="c" * 16, run="r"),
     )
     context = replace(context, ports=ports)
-    smoke_restart.kill_and_restart(context, container, Readiness(ready=True, after_s=1, found="1 s"))
+    smoke_restart.kill_and_restart(context, container)
     smoke_malformed.send_malformed(context, "http://x")
     smoke_steadiness.measure_steadiness(context, container)
     smoke_stop.stop_under_load(context, container)
@@ -189,7 +191,8 @@ def test_a_container_in_which_nothing_can_be_run_leaves_doubts(tmp_path: Path, m
     texts = {path.name: path.read_text(encoding="utf-8") for path in context.raw.iterdir()}
     assert any("could not be read" in doubt for doubt in assess_stories(STANDARD, texts).doubts)
     monkeypatch.setattr(smoke_restart, "wait_until_ready", lambda *given: late)
-    found = smoke_restart.kill_and_restart(context, container, late)
-    assert found.found == "after SIGKILL and restart: no answer"
+    smoke_restart.kill_and_restart(context, container)
+    record = json.loads((context.raw / smoke_restart.RECORD).read_text(encoding="utf-8"))
+    assert record["ready"]["found"] == "not even ready before SIGKILL: no answer"
     with pytest.raises(EngineTrouble):
         container.execute(("python3",))
