@@ -17,6 +17,7 @@ from pipeline.core.input_manifest import Manifest, changes, parsed, told
 from pipeline.core.run_record import RunRecord
 from pipeline.core.stage import Examination, StageResult, Status
 from pipeline.errors import CouldNotTell, PipelineError, StorageTrouble
+from pipeline.execution.identities import package_digest
 from pipeline.execution.result_cache import Damaged, Kept, ResultCache, holds_any_of
 from pipeline.reporters import json_reading, json_report
 from pipeline.result_inputs import declared_by
@@ -109,6 +110,8 @@ class CachedResults:
             self._cache.drop(stage.name, manifest.digest)
         if result.status is not Status.PASS or result.cached:
             return
+        # Parts of this package are loaded when they are wanted: it must be the same until the stage has ended.
+        package_digest.cache_clear()
         try:
             after = self._inputs(stage, context, record).manifest
             if after is not None and after.digest == manifest.digest:

@@ -27,7 +27,7 @@ from pipeline.stages.project_locks import project_environment
 from pipeline.stages.readiness import Readiness, ending, get, wait_until_ready
 from pipeline.stages.service_container import container_request
 from pipeline.stages.smoke_chaos import plant_faults
-from pipeline.stages.smoke_declared import DeclaredSmoke, image_id
+from pipeline.stages.smoke_declared import DeclaredSmoke, built_image
 from pipeline.stages.smoke_endpoints import ask_endpoints
 from pipeline.stages.smoke_malformed import send_malformed
 from pipeline.stages.smoke_restart import kill_and_restart
@@ -72,7 +72,7 @@ class SmokeStage(DeclaredSmoke):
         for name in engine.remove_leftovers(ports.ownership):
             ports.progress.say(f"removed {name}, left by an earlier run")
         expected = expected_tests(context.snapshot, context.tree, context.settings.smoke.paths)
-        image, told = image_id(context), wanted(context.settings.smoke)
+        image, told = built_image(context), wanted(context.settings.smoke)
         with ThreadPoolExecutor(1) as beside:
             # What takes a processor's time is done while the container waits, and the other way round.
             preparing = beside.submit(_prepare, context, told)

@@ -53,14 +53,14 @@ class DeclaredSmoke:
 
     def still_holds(self, context: Context, result: StageResult) -> bool:
         """Whether it was this very image; a rebuild may have made another of the same snapshot."""
-        return bool(result.metrics.get("image_id")) and result.metrics.get("image_id") == image_id(context)
+        return bool(result.metrics.get("image_id")) and result.metrics.get("image_id") == built_image(context)
 
     def run(self, context: Context) -> Examination:
         """With the work of the stage, which is loaded now."""
         return whole(self, "pipeline.stages.smoke:SmokeStage").run(context)
 
 
-def image_id(context: Context) -> str:
+def built_image(context: Context) -> str:
     """The image of this snapshot's build."""
     build = context.results.get("build")
     return str(build.metrics.get("image_id") or "") if build else ""
