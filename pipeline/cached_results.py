@@ -12,14 +12,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline import cache_rules
-from pipeline.core.cache_inputs import Lasting
+from pipeline.core.cache_inputs import Inputs, Lasting
 from pipeline.core.input_manifest import Manifest, changes, parsed, told
 from pipeline.core.run_record import RunRecord
 from pipeline.core.stage import Examination, StageResult, Status
 from pipeline.errors import CouldNotTell, PipelineError, StorageTrouble
+from pipeline.execution.identities import package_digest
 from pipeline.execution.result_cache import Damaged, Kept, ResultCache, holds_any_of
 from pipeline.reporters import json_reading, json_report
-from pipeline.result_inputs import manifest_of
+from pipeline.result_inputs import declared_by
 from pipeline.settings import Settings
 from pipeline.stages.context import Context, Stage
 from pipeline.stages.inputs import Declaring
@@ -35,12 +36,13 @@ _MEGABYTE = 10**6
 class Lookup:
     """What came of looking for an earlier result: the ``result``, or none, and then the reason as a full sentence.
 
-    ``manifest`` are the inputs as they are now, none where they can't be told. ``kept`` is the entry that was found,
-    ``damage`` what is wrong with one that can't be used.
+    ``inputs`` is what the stage declares, and ``manifest`` how that is now, none where it can't be told. ``kept`` is
+    the entry that was found, ``damage`` what is wrong with one that can't be used.
     """
 
     reason: str = ""
     result: StageResult | None = None
+    inputs: Inputs | None = None
     manifest: Manifest | None = None
     kept: Kept | None = None
     damage: str = ""
@@ -108,6 +110,8 @@ class CachedResults:
             self._cache.drop(stage.name, manifest.digest)
         if result.status is not Status.PASS or result.cached:
             return
+        # Parts of this package are loaded when they are wanted: it must be the same until the stage has ended.
+        package_digest.cache_clear()
         try:
             after = self._inputs(stage, context, record).manifest
             if after is not None and after.digest == manifest.digest:
@@ -118,7 +122,7 @@ class CachedResults:
     def look_up(self, stage: Stage, context: Context, record: RunRecord) -> Lookup:
         """The earlier result for the inputs as they are now, if it still holds; else why there is none."""
         found = self._inputs(stage, context, record)
-        if found.manifest is None or not isinstance(stage, Declaring):
+        if found.manifest is None or found.inputs is None:
             return found
         try:
             kept = self._cache.get(stage.name, found.manifest.digest)
@@ -131,7 +135,7 @@ class CachedResults:
         if result is None or result.name != stage.name or result.status is not Status.PASS:
             sentence = _told_damage(stage.name, "its status does not follow from what it shows")
             return replace(found, reason=sentence, damage=sentence)
-        reason = self._lapsed(stage, context, result)
+        reason = self._lapsed(stage, found.inputs, context, result)
         return replace(found, reason=reason, result=None if reason else result, kept=kept)
 
     def _inputs(self, stage: Stage, context: Context, record: RunRecord) -> Lookup:
@@ -139,12 +143,11 @@ class CachedResults:
             return Lookup(reason=NOT_DECLARED.format(stage.name))
         if (named := context.settings.cache.dir) and holds_any_of(self._place.root, named, context.snapshot.by_path):
             return Lookup(reason=BROUGHT_ALONG.format(named))
-        manifest, reason = manifest_of(stage, context, record, self._place.environ)
-        return Lookup(manifest=manifest, reason=reason)
+        inputs, manifest, reason = declared_by(stage, context, record, self._place.environ)
+        return Lookup(inputs=inputs, manifest=manifest, reason=reason)
 
-    def _lapsed(self, stage: Declaring, context: Context, result: StageResult) -> str:
+    def _lapsed(self, stage: Stage, inputs: Inputs, context: Context, result: StageResult) -> str:
         """Why a result for the very same inputs is one no more; empty when it is one."""
-        inputs = stage.inputs(context)
         limit = longest(context.settings, inputs.lasting)
         if not timedelta(0) <= _age(result, context.ports.clock.now()) <= limit:
             return f"The kept result of {stage.name} is of {result.started}, and only {_words(limit)} count."

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
+from typing import cast
 
 from pipeline.core.containers import ContainerEngine
 from pipeline.core.ports import ProcessRunner, Progress
 from pipeline.engines.discovery import REFUSED, STANDARD_SOCKET, Endpoint, Search, find_endpoint
-from pipeline.engines.docker_engine import DockerEngine
+from pipeline.engines.engine_at_hand import EngineAtHand
+from pipeline.engines.unix_socket import NoPlainAnswer
 from pipeline.errors import EngineTrouble
 from pipeline.execution.engine_installation import Machine
 from pipeline.execution.engine_process import EnginePlace
@@ -31,7 +35,12 @@ def open_engine(
     search = find_endpoint(settings.host, environ)
     endpoint = search.found or _provisioned(search, settings, standard_provisioner(environ, processes, progress))
     progress.say(f"container engine at {endpoint.address}, from {endpoint.named_by}")
-    return DockerEngine(endpoint, timeout_s=settings.timeout_s, progress=progress)
+    whole = partial(_whole, endpoint, settings.timeout_s, progress)
+    try:
+        # A cast, since what it can do besides two questions is found in the whole engine by name.
+        return cast(ContainerEngine, EngineAtHand(endpoint.address, settings.timeout_s, whole))
+    except NoPlainAnswer:
+        return whole()
 
 
 def standard_provisioner(environ: Mapping[str, str], processes: ProcessRunner, progress: Progress) -> Provisioner:
@@ -39,6 +48,14 @@ def standard_provisioner(environ: Mapping[str, str], processes: ProcessRunner, p
     status|stop``).
     """
     return Provisioner(EnginePlace.standard(), Machine(processes=processes, progress=progress, environ=environ))
+
+
+def _whole(endpoint: Endpoint, timeout_s: float, progress: Progress) -> ContainerEngine:
+    """The engine by the docker SDK, whose loading takes longer than what a run asks in which nothing has changed."""
+    engine: ContainerEngine = import_module("pipeline.engines.docker_engine").DockerEngine(
+        endpoint, timeout_s=timeout_s, progress=progress
+    )
+    return engine
 
 
 def _provisioned(search: Search, settings: Engine, provisioner: Provisioner) -> Endpoint:

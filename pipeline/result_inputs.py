@@ -44,14 +44,22 @@ _OF_ENGINE = ("DOCKER_HOST", "DOCKER_CONTEXT")
 def manifest_of(
     stage: Declaring, context: Context, record: RunRecord, environ: Mapping[str, str]
 ) -> tuple[Manifest | None, str]:
-    """The manifest; or none and, as a full sentence, why the stage's result can't be used again.
+    """The manifest; or none and, as a full sentence, why the stage's result can't be used again."""
+    return declared_by(stage, context, record, environ)[1:]
+
+
+def declared_by(
+    stage: Declaring, context: Context, record: RunRecord, environ: Mapping[str, str]
+) -> tuple[Inputs | None, Manifest | None, str]:
+    """What the stage declares, which may have asked git, and the manifest of it; or why there is none.
 
     The files are those of the snapshot, whose digests were taken before anything ran.
     """
+    inputs = None
     try:
         inputs = stage.inputs(context)
         if inputs.why_not:
-            return None, inputs.why_not
+            return inputs, None, inputs.why_not
         parts = {
             FILES: files_of(context.snapshot, inputs, lambda path: os.readlink(context.tree / path)),
             SETTINGS: _settings(context.settings, inputs.settings),
@@ -66,10 +74,10 @@ def manifest_of(
             CODE: _code(stage),
         }
     except LeadsOut as error:
-        return None, str(error)
+        return inputs, None, str(error)
     except OSError as error:
-        return None, f"{error.filename} can't be read: {error.strerror or error}."
-    return Manifest(stage=stage.name, parts=parts), ""
+        return inputs, None, f"{error.filename} can't be read: {error.strerror or error}."
+    return inputs, Manifest(stage=stage.name, parts=parts), ""
 
 
 def _engine(context: Context, environ: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from pipeline.core.history import HistoryEntry, before, last_green, shown
 from pipeline.core.masking import masked_entry
 from pipeline.core.run_record import Report, RunRecord
 from pipeline.execution.history_file import HistoryFile
+from pipeline.kept_bills import KeptBills
 from pipeline.reporters import FORMATS
 from pipeline.workplace import Workplace
 
@@ -27,6 +28,7 @@ class RunReports:
         self._file = HistoryFile(place.store.reports, place.redact)
         self._told: set[str] = set()
         self._earlier: tuple[HistoryEntry, ...] = ()
+        self._formats = {**FORMATS, "sbom": replace(FORMATS["sbom"], render=KeptBills(place).render)}
 
     @property
     def history(self) -> tuple[HistoryEntry, ...]:
@@ -45,7 +47,7 @@ class RunReports:
         """Write the report that ``make`` gives, in every format; it is called when no other process is writing."""
         with self.one_at_a_time("merge"):
             report = make()
-            for made in FORMATS.values():
+            for made in self._formats.values():
                 self._place.store.put(made.files(report), made.globs)
         return report
 

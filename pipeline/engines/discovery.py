@@ -5,25 +5,25 @@ A file that looks like a socket is no engine: only an answer counts, so what a k
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import docker
-import requests
-from docker.constants import MINIMUM_DOCKER_API_VERSION
-from docker.errors import DockerException
-from docker.tls import TLSConfig
+from pipeline.engines.unix_socket import NoPlainAnswer, version_of
+
+if TYPE_CHECKING:
+    import docker
 
 STANDARD_SOCKET = "/var/run/docker.sock"
 REFUSED = "this user may not use it"
 _PING_S = 3
+_TOO_LATE = f"it did not answer within {_PING_S} seconds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,28 +51,10 @@ class Endpoint:
         ``timeout_s`` bounds each silence. Raises what the docker SDK raises when nobody answers.
         """
         if trouble := _silence(self.address):
-            # Asked before, because the SDK leaves a socket open on which nobody listens, ...
+            # Asked before, because the SDK leaves a socket open on which nobody listens.
             raise ConnectionError(f"{self.address}: {trouble}")
-        if not version:
-            # ... and with its "auto" those of an engine that does not answer as it should.
-            with contextlib.closing(self._client(timeout_s, MINIMUM_DOCKER_API_VERSION)) as asking:
-                version = str(asking.version(api_version=False)["ApiVersion"])
-        return self._client(timeout_s, version)
-
-    def _client(self, timeout_s: float, version: str) -> docker.APIClient:
-        return docker.APIClient(
-            base_url=self.address, version=version, timeout=max(1, round(timeout_s)), tls=self._tls()
-        )
-
-    def _tls(self) -> TLSConfig | bool:
-        if not self.tls_folder:
-            return False
-        folder = Path(self.tls_folder)
-        return TLSConfig(
-            client_cert=(str(folder / "cert.pem"), str(folder / "key.pem")),
-            ca_cert=str(folder / "ca.pem") if self.tls_verify else None,
-            verify=self.tls_verify,
-        )
+        client: docker.APIClient = _sdk().connected(self, timeout_s, version)
+        return client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +94,12 @@ def why_silent(endpoint: Endpoint) -> str:
     if trouble := _silence(endpoint.address):
         return trouble
     try:
-        client = endpoint.connect(_PING_S)
-    except (DockerException, requests.RequestException, OSError, ValueError) as error:
-        return _in_few_words(error)
-    client.close()
+        version_of(endpoint.address, _PING_S)
+    except TimeoutError:
+        return _TOO_LATE
+    except NoPlainAnswer:
+        # No unix socket, or trouble, which the SDK puts in words.
+        return _in_few_words(_sdk().why_silent(endpoint, _PING_S))
     return ""
 
 
@@ -202,8 +186,12 @@ def _silence(address: str) -> str:
     return ""
 
 
-def _in_few_words(error: Exception) -> str:
-    text = str(error)
+def _in_few_words(text: str) -> str:
     if "timed out" in text.lower():
-        return f"it did not answer within {_PING_S} seconds"
+        return _TOO_LATE
     return text if len(text) <= 200 else text[:200] + "…"
+
+
+def _sdk() -> Any:
+    """The docker SDK's part, which takes longer to load than most engines to answer."""
+    return import_module("pipeline.engines.docker_client")

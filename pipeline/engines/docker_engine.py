@@ -21,12 +21,12 @@ from pipeline.core.containers import (
     Container,
     ContainerRequest,
     Image,
-    Layer,
     Ownership,
 )
 from pipeline.core.ports import Progress
 from pipeline.engines import docker_stream
 from pipeline.engines.discovery import Endpoint
+from pipeline.engines.docker_answers import engine_name, image_of
 from pipeline.engines.docker_container import remove_container, start_hardened
 from pipeline.engines.docker_faults import (
     SDK_ERRORS,
@@ -67,8 +67,7 @@ class DockerEngine:
     @property
     def name(self) -> str:
         """``docker``, or ``podman`` where that answers in its place."""
-        components = self._about.get("Components") or []
-        return "podman" if any("podman" in str(part.get("Name", "")).lower() for part in components) else "docker"
+        return engine_name(self._about)
 
     @property
     def version(self) -> str:
@@ -138,21 +137,7 @@ class DockerEngine:
                 history: list[dict[str, Any]] = _untyped(self._client).history(answer["Id"])
             except NotFound:
                 return None
-        configuration: dict[str, Any] = answer.get("Config") or {}
-        return Image(
-            id=str(answer["Id"]),
-            size_bytes=int(answer["Size"]),
-            layers=tuple(
-                Layer(created_by=str(step.get("CreatedBy", "")), size_bytes=int(step["Size"]))
-                for step in reversed(history)
-                if step.get("Size")
-            ),
-            user=str(configuration.get("User") or ""),
-            labels=configuration.get("Labels") or {},
-            architecture=str(answer["Architecture"]),
-            configuration=configuration,
-            diff_ids=tuple((answer.get("RootFS") or {}).get("Layers") or ()),
-        )
+        return image_of(answer, history)
 
     def export(self, reference: str, target: Path) -> None:
         """Write the image as a docker-archive (``docker save``) to ``target``."""

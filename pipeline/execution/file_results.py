@@ -44,7 +44,14 @@ class ShelvedResults:
         if not self._writes:
             return
         earlier = self._load(shelf)
-        everything = {**entries, **{key: text for key, text in earlier.items() if key not in entries}}
+        self._put(shelf, {**entries, **{key: text for key, text in earlier.items() if key not in entries}})
+
+    def replace(self, shelf: str, entries: Mapping[str, str]) -> None:
+        """Put the entries in the place of all from before, as far as there is room."""
+        if self._writes:
+            self._put(shelf, entries)
+
+    def _put(self, shelf: str, everything: Mapping[str, str]) -> None:
         kept: dict[str, str] = {}
         size = 0
         for key, text in everything.items():

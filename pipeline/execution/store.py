@@ -37,6 +37,7 @@ class ResultStore:
         self._state = state
         self._encode = encode
         self._decode = decode
+        self._decoded: dict[Path, tuple[bytes, StageResult | None]] = {}
 
     def stage_folder(self, name: str) -> Path:
         """Where a stage's result and raw outputs lie."""
@@ -140,9 +141,16 @@ class ResultStore:
 
     def _load(self, path: Path) -> StageResult | None:
         try:
-            return self._decode(path.read_text(encoding="utf-8", errors="replace"))
+            content = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        # Read each time, since other processes of the run write too; the same bytes are the same result, and a run asks
+        # for each one dozens of times.
+        earlier, result = self._decoded.get(path, (b"", None))
+        if content != earlier:
+            result = self._decode(content.decode("utf-8", "replace"))
+            self._decoded[path] = (content, result)
+        return result
 
     def _artifacts(self, name: str) -> tuple[Artifact, ...]:
         raw = self.stage_folder(name) / "raw"

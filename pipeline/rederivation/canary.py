@@ -17,7 +17,8 @@ from pipeline.errors import ToolTrouble
 from pipeline.rederivation.kept import Kept
 from pipeline.stages import canary_comparison
 from pipeline.stages.canary import CANDIDATE
-from pipeline.stages.canary_limits import ABSOLUTE, LIVE, assess_by_limits, limits_of
+from pipeline.stages.canary_declared import LIVE
+from pipeline.stages.canary_limits import ABSOLUTE, assess_by_limits, limits_of
 from pipeline.stages.canary_live import assess_beside_past
 from pipeline.stages.canary_measurement import COLUMNS, ROUNDS, Measurement, load_of
 

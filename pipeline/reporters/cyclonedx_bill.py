@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import count
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
 from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
 from cyclonedx.model.bom import Bom, BomMetaData
@@ -40,7 +40,7 @@ _ARCHIVES = "any one of these archives, says the lock"
 # Reports are made again after every stage, and an image of 900 packages takes the library 2 s.
 @lru_cache(maxsize=4)
 def text(bill: Bill) -> str:
-    """The document. Keys are sorted, and the serial number follows from all the rest: equal bills have equal bytes."""
+    """The document of an undated bill, without its serial number. Keys are sorted: equal bills have equal bytes."""
     subject = Part(
         name=bill.name,
         version=_version(bill.version),
@@ -53,7 +53,7 @@ def text(bill: Bill) -> str:
     name, _, version = bill.generator.partition(" ")
     phase = LifecyclePhase.POST_BUILD if bill.is_image else LifecyclePhase.PRE_BUILD
     bom = Bom(
-        # Overwritten below: without one the library takes a random number.
+        # Taken away below: without one the library takes a random number.
         serial_number=UUID(int=0),
         metadata=BomMetaData(
             timestamp=bill.made,
@@ -72,8 +72,7 @@ def text(bill: Bill) -> str:
     rest = [item for component in bill.components if component.kind is ComponentKind.FILE for item in component.files]
     if rest:
         document["components"] = [*document.get("components", []), *map(_file, dict.fromkeys(rest))]
-    content = json.dumps({**document, "serialNumber": ""}, sort_keys=True)
-    document["serialNumber"] = uuid5(NAMESPACE_URL, content).urn
+    document["serialNumber"] = ""
     return json_document(json.dumps(document, indent=2, sort_keys=True) + "\n")
 
 

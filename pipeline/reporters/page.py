@@ -15,10 +15,12 @@ import base64
 import hashlib
 import re
 from functools import cache
-from importlib.resources import files
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from pipeline.core import safe_text
 from pipeline.core.change import change_since_last_green
 from pipeline.core.run_record import Report
 from pipeline.core.safe_text import cut, html_document, visible
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 FIRST = 100
 """Findings that stand in the page itself, for who reads it without its script, and that it shows at a time."""
 
+_FOLDER = Path(__file__).parent / "page"
 _BRIEF = 10
 """Changes of the policy, and reasons of a stage, that stand above all else; nothing may push the verdict away."""
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
@@ -91,10 +94,12 @@ def content_security_policy() -> str:
 @cache
 def _environment() -> Environment:
     # Here, since `import pipeline` must stay quick.
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # pylint: disable=import-outside-toplevel
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # pylint: disable=import-outside-toplevel
 
+    code = (Path(__file__), *(Path(str(module.__file__)) for module in (page_text, safe_text)))
     environment = Environment(
-        loader=PackageLoader("pipeline.reporters", "page"),
+        loader=FileSystemLoader(_FOLDER),
+        bytecode_cache=import_module("pipeline.reporters.page_bytecode").PackageBytecode(_FOLDER, code),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=page_text.shown,
@@ -116,7 +121,7 @@ def _environment() -> Environment:
 
 @cache
 def _part(name: str) -> str:
-    return files("pipeline.reporters").joinpath("page", name).read_text(encoding="utf-8")
+    return (_FOLDER / name).read_text(encoding="utf-8")
 
 
 def _source(text: str) -> str:

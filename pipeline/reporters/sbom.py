@@ -11,7 +11,7 @@ from datetime import datetime
 from pipeline.core.component import Component, package_url
 from pipeline.core.run_record import Report
 from pipeline.core.stage import StageResult
-from pipeline.reporters.bill import Bill
+from pipeline.reporters.bill import Bill, dated
 
 PYTHON = "sbom/python.cdx.json"
 IMAGE = "sbom/image.cdx.json"
@@ -22,19 +22,27 @@ _BUILD = "build"
 
 
 def render(report: Report) -> dict[str, str]:
+    """The bills as texts."""
+    return {place: dated(undated(bill), bill.made) for place, bill in bills(report).items()}
+
+
+def bills(report: Report) -> dict[str, Bill]:
     """The bills of the stages that know components. An empty one would be untrue: without components there is none."""
     results = {result.name: result for result in report.results if result.components}
-    bills = {}
+    found = {}
     if _AUDIT in results:
-        bills[PYTHON] = _of_python(report, results[_AUDIT])
+        found[PYTHON] = _of_python(report, results[_AUDIT])
     if _BUILD in results:
-        bills[IMAGE] = _of_image(report, results[_BUILD])
-    if not bills:
-        return {}
+        found[IMAGE] = _of_image(report, results[_BUILD])
+    return found
+
+
+def undated(bill: Bill) -> str:
+    """The text of a bill as if it were made at no time, for :func:`pipeline.reporters.bill.dated`."""
     # pylint: disable-next=import-outside-toplevel  # the library takes 0.2 s to import, not wanted in most processes
     from pipeline.reporters.cyclonedx_bill import text
 
-    return {place: text(bill) for place, bill in bills.items()}
+    return text(bill.undated)
 
 
 def _of_python(report: Report, result: StageResult) -> Bill:

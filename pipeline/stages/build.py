@@ -7,21 +7,17 @@ import re
 from dataclasses import asdict, dataclass, replace
 
 from pipeline.core.bases import BaseSet
-from pipeline.core.cache_inputs import Inputs, Lasting, below, exactly
 from pipeline.core.containers import BuildFault, ContainerEngine, Image
 from pipeline.core.dockerfile_lines import parse_recipe
 from pipeline.core.evidence import Evidence
 from pipeline.core.image_details import described
 from pipeline.core.image_inputs import Making, as_details
-from pipeline.core.snapshot import Snapshot
-from pipeline.core.stage import Examination, Metric, NotChecked, StageResult, Tool
-from pipeline.errors import ConfigurationError, EngineTrouble
-from pipeline.images.baselock import shipped_lock
+from pipeline.core.stage import Examination, Metric, NotChecked, Tool
 from pipeline.images.compression import compressor
 from pipeline.images.contents import ImageContents, read_contents
 from pipeline.settings import Settings
-from pipeline.stages.build_context import IGNORE_FILE, admitted
-from pipeline.stages.build_plan import Prepared, prepared, text_of
+from pipeline.stages.build_declared import DeclaredBuild
+from pipeline.stages.build_plan import Prepared, prepared
 from pipeline.stages.components import installed
 from pipeline.stages.context import Context
 from pipeline.stages.image_assembly import Made, assemble, held
@@ -29,11 +25,7 @@ from pipeline.stages.image_checks import Inspected, judge, layers_of_base
 from pipeline.stages.image_judgement import image_gates, joined
 from pipeline.stages.image_parts import Found, Parts, find, project_parts
 from pipeline.stages.image_size import Sizes, left_open, measured, size_gates, sizes_by_package
-from pipeline.stages.image_sources import changed_last, image_sources
-from pipeline.stages.image_vulnerabilities import check_there, still_that
-from pipeline.stages.inputs import named, release_of, unpinned_recipe
 
-_NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
 _DIGITS = 12
 BLOBS = "blobs"
 """The folder of compressed layers in the cache."""
@@ -45,71 +37,10 @@ _NO_RECORDS = NotChecked(
 
 
 @dataclass(frozen=True, slots=True)
-class BuildStage:
+class BuildStage(DeclaredBuild):
     """Unit of work: parts of the image. Expected: the service's files, the locked packages, the base's. Checked: those
     in its layers.
     """
-
-    name: str = "build"
-    summary: str = (
-        "Build the container image from the root Dockerfile, with the network off, and look at what is in it."
-    )
-    needs: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ("container",)
-
-    def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
-        """Raises ConfigurationError when the recipe or the lock is missing, or the image's name is none."""
-        if settings.build.dockerfile not in snapshot.by_path:
-            raise ConfigurationError(
-                f"build.dockerfile names {settings.build.dockerfile!r}, and the checkout has no such file.",
-                advice="Only files that git tracks, or that are new and not ignored, count.",
-            )
-        if settings.audit.lock not in snapshot.by_path:
-            raise ConfigurationError(
-                f"The lock file {settings.audit.lock} does not exist.",
-                advice="Make it with: uv pip compile --generate-hashes requirements.in -o requirements.txt",
-            )
-        check_there(settings.build)
-        if not _NAME.fullmatch(settings.build.image.lower()):
-            raise ConfigurationError(
-                f"{settings.build.image!r} can't be the name of an image.",
-                advice="Set build.image to lower-case words.",
-            )
-
-    def inputs(self, context: Context) -> Inputs:
-        """What the engine is given, dated by its own last change, and what the image is held against."""
-        settings, recipe = context.settings, context.settings.build.dockerfile
-        given = tuple(admitted(context.snapshot, text_of(context, IGNORE_FILE), recipe))
-        dated = changed_last(context, image_sources(parse_recipe(text_of(context, recipe)), recipe, given))
-        own = exactly((*(entry.path for entry in given), IGNORE_FILE, recipe, settings.audit.lock))
-        outside = (
-            ("build.debian_advisories", settings.build.debian_advisories),
-            ("audit.advisories", settings.audit.advisories),
-        )
-        return Inputs(
-            files=(*own, *below((settings.project.service, *settings.test.paths))), follows_links=False, engine=True,
-            settings=("build", "name", "version", "service", "audit", "test.paths", "secrets", "push.registry",
-                      "push.repository"),
-            locks=("wheels", "secrets", "audit"), outside=named(outside),
-            facts={
-                "the last change of its sources": f"{dated.time} {dated.doubt}", "the compressor": compressor(),
-                "the base lock": shipped_lock().digest,
-            },
-            lasting=Lasting.SHORT if settings.build.debian_advisories else Lasting.LONG,
-            why_not=unpinned_recipe(context),
-        )  # fmt: skip
-
-    def still_holds(self, context: Context, result: StageResult) -> bool:
-        """Whether the engine still has the image, and growth is measured against the release that was the last; against
-        itself it has not grown. An engine that can't say so does not have it.
-        """
-        if release_of(context) not in (result.metrics.get("manifest_digest"), result.metrics.get("last_release")):
-            return False
-        try:
-            there = context.ports.engine().image(str(result.metrics.get("image_id"))) is not None
-            return there and still_that(context.settings.build, result.metrics)
-        except EngineTrouble:
-            return False
 
     def run(self, context: Context) -> Examination:
         """Build, export, examine."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline.core.snapshot import Entry, Kind, Snapshot
 from pipeline.errors import StorageTrouble
 from pipeline.images.canonical_layers import TIME
+from pipeline.stages.context import Context
 
 IGNORE_FILE = ".dockerignore"
 WHEELHOUSE = "wheelhouse"
@@ -24,6 +25,13 @@ WHEELHOUSE = "wheelhouse"
 class _Rule:
     pattern: re.Pattern[str]
     includes: bool
+
+
+def text_of(context: Context, path: str) -> str:
+    """A file of the snapshot as text; empty when there is none."""
+    if path not in context.snapshot.by_path:
+        return ""
+    return (context.tree / path).read_text(encoding="utf-8", errors="replace")
 
 
 def admitted(snapshot: Snapshot, rules: str, dockerfile: str) -> tuple[Entry, ...]:

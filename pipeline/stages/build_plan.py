@@ -18,7 +18,7 @@ from pipeline.core.lock import Pin, parse_lock
 from pipeline.core.snapshot import Entry
 from pipeline.errors import ConfigurationError
 from pipeline.images.compression import compressor, compressor_digest
-from pipeline.stages.build_context import IGNORE_FILE, admitted, write_context
+from pipeline.stages.build_context import IGNORE_FILE, admitted, text_of, write_context
 from pipeline.stages.context import Context
 from pipeline.stages.image_assembly import Plan
 from pipeline.stages.image_sources import Moment, changed_last, image_sources
@@ -127,13 +127,6 @@ def prepared(context: Context, engine: ContainerEngine) -> Prepared:
 def image_tag(context: Context) -> str:
     """The image's local name: it changes with the snapshot, and with nothing else."""
     return f"{context.settings.build.image.lower()}:{context.snapshot.digest[:_DIGITS]}"
-
-
-def text_of(context: Context, path: str) -> str:
-    """A file of the snapshot as text; empty when there is none."""
-    if path not in context.snapshot.by_path:
-        return ""
-    return (context.tree / path).read_text(encoding="utf-8", errors="replace")
 
 
 def _arguments(context: Context, bases: BaseSet | None, moment: Moment) -> dict[str, str]:

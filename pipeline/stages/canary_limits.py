@@ -17,7 +17,6 @@ from pipeline.stages.canary_measurement import Measurement, control, doubts_of, 
 from pipeline.stages.context import Context
 
 ABSOLUTE = "absolute limits"
-LIVE = "live"
 
 
 def examine_by_limits(context: Context, side: str, address: str) -> Examination:

@@ -24,7 +24,8 @@ from pipeline.core.verdict import conclude
 from pipeline.errors import StorageTrouble
 from pipeline.images.whole_file import appearing
 from pipeline.settings import Canary
-from pipeline.stages.canary_limits import LIVE, assess_by_limits, limits_of
+from pipeline.stages.canary_declared import LIVE
+from pipeline.stages.canary_limits import assess_by_limits, limits_of
 from pipeline.stages.canary_measurement import Measurement, doubts_of, gates_of, keep, measure
 from pipeline.stages.context import Context
 from pipeline.stages.project_locks import project_environment

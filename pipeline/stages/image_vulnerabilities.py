@@ -6,8 +6,7 @@ holds for the image. Asked is what is there besides, of the same advisories: the
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,9 +18,8 @@ from pipeline.core.finding import Confidence, Finding
 from pipeline.core.lock import Pin
 from pipeline.core.ports import Request
 from pipeline.core.stage import Metric, NotChecked, Tool
-from pipeline.errors import ConfigurationError, CouldNotTell
+from pipeline.errors import CouldNotTell
 from pipeline.images.packages import PythonPackage
-from pipeline.settings import Build
 from pipeline.stages.context import Context
 from pipeline.tools import pip_audit
 
@@ -57,28 +55,6 @@ def expected(unlocked: Iterable[PythonPackage], components: Iterable[Component],
     """The names of the look-ups that must be made."""
     python = {f"advisories for {package.name} {package.version}" for package in unlocked}
     return frozenset(python | ({_looked_up(c) for c in _of_debian(components)} if debian else set()))
-
-
-def check_there(build: Build) -> None:
-    """Raises ConfigurationError when the snapshot of Debian's advisories that the settings name is not there."""
-    if build.debian_advisories and not Path(build.debian_advisories).is_file():
-        raise ConfigurationError(
-            f"build.debian_advisories names {build.debian_advisories!r}, and there is no such file.",
-            advice="Give the path of OSV's export zip of Debian, or none.",
-        )
-
-
-def still_that(build: Build, metrics: Mapping[str, Metric]) -> bool:
-    """Whether a result with these metrics was made with the snapshot that is there now."""
-    known = metrics.get("debian_advisories_sha256")
-    if not build.debian_advisories:
-        return known is None
-    try:
-        with Path(build.debian_advisories).open("rb") as file:
-            return known == hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        # What can't be read any more does not hold; the new run says what is wrong with it.
-        return False
 
 
 def python_vulnerabilities(context: Context, unlocked: tuple[PythonPackage, ...]) -> Known:

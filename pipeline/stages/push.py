@@ -2,89 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
-from pipeline.attestation.identity import require_extra
-from pipeline.core.cache_inputs import EVERYTHING, Inputs
 from pipeline.core.containers import Manifest, Registry
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.gate import Gate, check_gate
 from pipeline.core.oci_manifest import ImageContent, image_content, matches, tag_from
 from pipeline.core.releases import place_of
 from pipeline.core.snapshot import Snapshot
-from pipeline.core.stage import Examination, Metric, StageResult, Status, Tool
-from pipeline.errors import ConfigurationError, CouldNotTell, RegistryTrouble
+from pipeline.core.stage import Examination, Metric, Status, Tool
+from pipeline.errors import CouldNotTell
 from pipeline.settings import Settings
-from pipeline.settings_push import Push
 from pipeline.stages.context import Context
-from pipeline.stages.inputs import OF_BUILDER, release_of
+from pipeline.stages.push_declared import DeclaredPush
 from pipeline.stages.push_exchange import pulled_and_probed, read_back, upload
 from pipeline.stages.push_signing import Signed, is_signed_alike, signed
 from pipeline.stages.service_container import image_under_test
 
 UNIT = "blobs, signatures and tags"
-SIGNED_ANEW = "What goes to a real registry under a key is signed, and read back, each time."
-_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
-# The OCI distribution specification's rule for <name>.
-_REPOSITORY = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
 
 
 @dataclass(frozen=True, slots=True)
-class PushStage:
+class PushStage(DeclaredPush):
     """Unit of work: blobs and tags. Expected: what the manifest and the settings name. Checked: what was read back.
 
     ``needs`` are all other required stages; the composition names them.
     """
-
-    needs: tuple[str, ...]
-    name: str = "push"
-    summary: str = "Push the tested image, read it back, pull and probe it, sign it, then tag it."
-    tags: tuple[str, ...] = ("container",)
-
-    def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
-        """Raises ConfigurationError for an impossible address, and for a dirty tree that would go to a real one."""
-        check_address(settings.push)
-        check_signing(settings)
-        if settings.push.registry and snapshot.dirty:
-            raise ConfigurationError(
-                f"The checkout has changes that are not committed, so nothing is pushed to {settings.push.registry}.",
-                why="What a real registry holds must be found again under its commit.",
-                advice="Commit the changes; or leave push.registry empty, which is a rehearsal.",
-            )
-
-    def inputs(self, context: Context) -> Inputs:
-        """All that its statements say: the content, its commit, and the results of what was tested."""
-        settings, snapshot = context.settings, context.snapshot
-        signs = settings.push.sign != "off" and (
-            settings.push.keyless or settings.push.key_file or "push.signing_key" in settings.sources
-        )
-        return Inputs(
-            files=(EVERYTHING,),
-            follows_links=False,
-            settings=("push", "name", "version", "build", "smoke", "required", "audit.lock"),
-            python=False,
-            variables=OF_BUILDER,
-            results=self.needs,
-            judged=False,
-            facts={"the commit": f"{snapshot.commit}{' with changes' if snapshot.dirty else ''}"},
-            engine=True,
-            why_not=SIGNED_ANEW if settings.push.registry and signs else "",
-        )
-
-    def still_holds(self, context: Context, result: StageResult) -> bool:
-        """A rehearsal does while its release is the current one; of a real registry the digest is asked, once."""
-        digest = str(result.metrics.get("manifest_digest"))
-        if not context.settings.push.registry:
-            return release_of(context) == digest
-        try:
-            return context.ports.registries().open().manifest(digest) is not None
-        except RegistryTrouble:
-            # What it does not say is no yes; the push says what is wrong.
-            return False
 
     def run(self, context: Context) -> Examination:
         """Push, read back, compare, probe, sign, tag, remember."""
@@ -152,46 +97,6 @@ class PushStage:
             raise CouldNotTell(
                 "The canary judged a live deployment and not this image.", advice="Run the canary stage without --url."
             )
-
-
-def check_signing(settings: Settings) -> None:
-    """Raises ConfigurationError when a push must be signed and can't be, by what the settings and the machine have."""
-    push = settings.push
-    keyed = bool(push.key_file) or "push.signing_key" in settings.sources
-    for name, file in (("push.key_file", push.key_file), ("push.trust_config", push.trust_config)):
-        if push.sign != "off" and file and not Path(file).is_file():
-            raise ConfigurationError(f"{name} names {file!r}, and there is no such file.")
-    if push.sign == "off" or not push.registry:
-        return
-    if push.keyless:
-        if keyed:
-            raise ConfigurationError(
-                "push.keyless is on, and there is a signing key as well.",
-                advice="Turn push.keyless off, or take the key away: either signs, and not both.",
-            )
-        require_extra()
-    elif push.sign == "required" and not keyed:
-        raise ConfigurationError(
-            "push.sign is 'required', and there is no key to sign with.",
-            advice="Name its file in push.key_file, or put the key into PIPELINE_PUSH_SIGNING_KEY; "
-            "or turn push.keyless on, so that the CI's identity signs.",
-        )
-
-
-def check_address(push: Push) -> None:
-    """Raises ConfigurationError for a registry, repository or CA file that can't be one."""
-    if push.registry and not _HOST.fullmatch(push.registry):
-        raise ConfigurationError(
-            f"push.registry is {push.registry!r}, which is not host or host:port.",
-            advice="Leave out https:// and the repository; the repository is push.repository.",
-        )
-    if not _REPOSITORY.fullmatch(push.repository):
-        raise ConfigurationError(
-            f"push.repository is {push.repository!r}, which no registry accepts.",
-            advice="Use lower-case letters, digits and . _ - / between them.",
-        )
-    if push.ca_file and not Path(push.ca_file).is_file():
-        raise ConfigurationError(f"push.ca_file names {push.ca_file!r}, and there is no such file.")
 
 
 def release_tags(settings: Settings, snapshot: Snapshot) -> tuple[str, ...]:

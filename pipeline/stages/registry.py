@@ -1,4 +1,7 @@
-"""The nine stages in the order in which they run. This list is the pipeline."""
+"""The nine stages in the order in which they run. This list is the pipeline.
+
+Some stand here as they declare themselves; their work is loaded when it is wanted (:mod:`pipeline.stages.declared`).
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,14 @@ from collections.abc import Iterable
 
 from pipeline.errors import ConfigurationError
 from pipeline.stages.audit import AuditStage
-from pipeline.stages.build import BuildStage
-from pipeline.stages.canary import CanaryStage
+from pipeline.stages.build_declared import DeclaredBuild
+from pipeline.stages.canary_declared import DeclaredCanary
 from pipeline.stages.context import Stage
 from pipeline.stages.lint import LintStage
-from pipeline.stages.push import PushStage
+from pipeline.stages.push_declared import DeclaredPush
 from pipeline.stages.scan import ScanStage
 from pipeline.stages.secrets import SecretsStage
-from pipeline.stages.smoke import SmokeStage
+from pipeline.stages.smoke_declared import DeclaredSmoke
 from pipeline.stages.test import TestStage
 
 
@@ -29,14 +32,14 @@ def pipeline_stages(required: Iterable[str] = (), extra: Iterable[Stage] = ()) -
         SecretsStage(),
         AuditStage(),
         TestStage(),
-        BuildStage(),
-        SmokeStage(),
-        CanaryStage(),
+        DeclaredBuild(),
+        DeclaredSmoke(),
+        DeclaredCanary(),
         *extra,
     )
     names = [stage.name for stage in before]
     needed = tuple(name for name in names if name in set(required))
-    stages = (*before, PushStage(needs=needed))
+    stages = (*before, DeclaredPush(needs=needed))
     for stage in stages:
         if names.count(stage.name) > 1:
             raise ConfigurationError(f"There are two stages called {stage.name!r}.")

@@ -10,36 +10,32 @@ import secrets
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from pipeline.core.cache_inputs import EVERYTHING, Inputs
 from pipeline.core.containers import Container, ContainerState
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.finding import Finding, Severity, weighed
 from pipeline.core.gate import Gate, check_gate, findings_gate, steadiness_gates
 from pipeline.core.ports import ToolEnvironment
 from pipeline.core.probe import Probe
-from pipeline.core.snapshot import Snapshot
-from pipeline.core.stage import Examination, Metric, StageResult, Tool
-from pipeline.errors import ConfigurationError
-from pipeline.settings import Settings, Smoke
+from pipeline.core.stage import Examination, Metric, Tool
+from pipeline.settings import Smoke
 from pipeline.stages import hardening
-from pipeline.stages.chaos_faults import clock_library
 from pipeline.stages.container_log import control as log_control
 from pipeline.stages.container_log import findings_in, keep_end
 from pipeline.stages.context import Context
 from pipeline.stages.hardening import Restriction
-from pipeline.stages.inputs import OF_TESTS, chosen, named
 from pipeline.stages.live_tests import run_live_tests, silence_control
 from pipeline.stages.project_locks import project_environment
 from pipeline.stages.readiness import Readiness, ending, get, wait_until_ready
 from pipeline.stages.service_container import container_request
 from pipeline.stages.smoke_chaos import plant_faults
+from pipeline.stages.smoke_declared import DeclaredSmoke, built_image
 from pipeline.stages.smoke_endpoints import ask_endpoints
 from pipeline.stages.smoke_malformed import send_malformed
 from pipeline.stages.smoke_restart import STORY as RESTART
 from pipeline.stages.smoke_restart import restarting
 from pipeline.stages.smoke_steadiness import measure_steadiness
 from pipeline.stages.smoke_stop import stop_under_load
-from pipeline.stages.smoke_stories import assess_stories, check_exclusions, records, wanted
+from pipeline.stages.smoke_stories import assess_stories, records, wanted
 from pipeline.stages.test import expected_tests
 from pipeline.tools import pytest
 
@@ -75,43 +71,10 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True)
-class SmokeStage:
+class SmokeStage(DeclaredSmoke):
     """Unit of work: checks and tests. Expected: every restriction, the suite's tests for it, and what each story of the
     dose is to look at. Checked: those that came to an end.
     """
-
-    name: str = "smoke"
-    summary: str = (
-        "Start the built image hardened; it answers, passes the smoke, system and pre-flight tests, and stops properly."
-    )
-    needs: tuple[str, ...] = ("build",)
-    waits: bool = True
-    tags: tuple[str, ...] = ("container",)
-
-    def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
-        """Raises ConfigurationError for an exclusion of nothing, and an OpenAPI document that is not there."""
-        check_exclusions(settings.smoke)
-        place = settings.smoke.openapi
-        if place and not place.startswith("/") and place not in snapshot.by_path:
-            raise ConfigurationError(f"smoke.openapi names {place!r}, and the checkout has no such file.")
-
-    def inputs(self, context: Context) -> Inputs:
-        """The image, and everything for the project's own tests of it."""
-        library = clock_library() if "chaos" in wanted(context.settings.smoke) else None
-        return Inputs(
-            files=(EVERYTHING,),
-            outside=named((("libfaketime", str(library or "")),)),
-            settings=("smoke", "test", "service", "python"),
-            locks=("test", "smoke"),
-            variables=OF_TESTS,
-            metrics=("build.image_id",),
-            facts=chosen(context, "test.requirements"),
-            engine=True,
-        )
-
-    def still_holds(self, context: Context, result: StageResult) -> bool:
-        """Whether it was this very image; a rebuild may have made another of the same snapshot."""
-        return bool(result.metrics.get("image_id")) and result.metrics.get("image_id") == _image_id(context)
 
     def run(self, context: Context) -> Examination:
         """Start it, ask it, stop it; whatever happens the container is removed, and what it said is kept."""
@@ -120,7 +83,7 @@ class SmokeStage:
         for name in engine.remove_leftovers(ports.ownership):
             ports.progress.say(f"removed {name}, left by an earlier run")
         expected = expected_tests(context.snapshot, context.tree, context.settings.smoke.paths)
-        image, told = _image_id(context), wanted(context.settings.smoke)
+        image, told = built_image(context), wanted(context.settings.smoke)
         restarts = restarting(context, image) if RESTART in told else contextlib.nullcontext()
         with ThreadPoolExecutor(1) as beside, restarts as restarted:
             # What takes a processor's time is done while the container waits, and the other way round.
@@ -217,12 +180,6 @@ def _notes(trial: Trial) -> tuple[str, ...]:
     return (
         f"Ready after {trial.readiness.after_s:.1f} s, {trial.ran.count} tests ran, stopped {ending(trial.stopped)}.",
     )
-
-
-def _image_id(context: Context) -> str:
-    """The image of this snapshot's build."""
-    build = context.results.get("build")
-    return str(build.metrics.get("image_id") or "") if build else ""
 
 
 def _prepare(context: Context, told: tuple[str, ...]) -> ToolEnvironment:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.stages.declared import whole
+from pipeline.stages.registry import pipeline_stages
+
 ROOT = Path(__file__).parents[2]
 # For the container engine, registries, signatures, terminals, bills of materials and Nox.
 HEAVY = frozenset(
@@ -44,6 +47,31 @@ def test_the_command_line_loads_neither_stages_nor_settings_before_a_command_is_
 @pytest.mark.parametrize("module", ["workplace", "stages.registry", "run", "run_command", "reporters"])
 def test_what_every_run_loads_is_free_of_what_only_some_stages_need(module: str) -> None:
     assert heavy(f"import pipeline.{module}", HEAVY) == set()
+
+
+OF_WORK = frozenset(
+    {
+        *(f"pipeline.stages.{name}" for name in ("build", "smoke", "canary", "push", "image_checks", "hardening")),
+        *(f"pipeline.stages.{name}" for name in ("canary_comparison", "smoke_stories", "push_signing")),
+        "pipeline.attestation.signing", "pipeline.engines.docker_engine", "pipeline.reporters.cyclonedx_bill",
+    }
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("module", ["run_command", "why_command", "nox_sessions", "engine_opening"])
+def test_no_start_loads_the_work_of_the_stages_that_declare_themselves_apart(module: str) -> None:
+    assert heavy(f"import pipeline.{module}, pipeline.stages.registry", OF_WORK) == set()
+
+
+@pytest.mark.parametrize("place", ["build:BuildStage", "smoke:SmokeStage", "canary:CanaryStage", "push:PushStage"])
+def test_the_work_of_such_a_stage_is_found_and_has_what_was_declared(place: str) -> None:
+    (declared,) = (stage for stage in pipeline_stages(("lint", "test")) if place.startswith(f"{stage.name}:"))
+    stage = whole(declared, f"pipeline.stages.{place}")
+    assert f"{type(stage).__module__}:{type(stage).__name__}" == f"pipeline.stages.{place}"
+    assert (stage.name, stage.needs, stage.tags, stage.summary) == (
+        declared.name, declared.needs, declared.tags, declared.summary,
+    )  # fmt: skip
+    assert "run" in vars(type(stage)) and isinstance(stage, type(declared))
 
 
 def test_a_planted_import_is_seen() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pipeline import result_inputs
 from pipeline.core.cache_inputs import Inputs, Lasting
 from pipeline.core.stage import Examination, Tool
 from pipeline.errors import EngineTrouble
@@ -238,6 +239,24 @@ def test_a_stage_may_say_that_it_is_never_kept(project: Path) -> None:
 def test_arguments_are_no_inputs_so_nothing_is_kept_of_them(project: Path) -> None:
     run(project, DeclaredStage("lint"), "run", ("--more",))
     assert entries(project) == []
+
+
+def test_code_of_the_pipeline_that_changes_while_the_stage_runs_is_not_that_of_the_key(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "work.py").write_text("WORK = 1\n", encoding="utf-8")
+    monkeypatch.setattr(result_inputs, "PACKAGE", package)
+
+    def edited(context: Context) -> Examination:
+        (package / "work.py").write_text("WORK = 2\n", encoding="utf-8")
+        return green(context)
+
+    run(project, DeclaredStage("lint", edited))
+    assert not entries(project)
+    run(project, DeclaredStage("lint", green), "run-2")
+    assert len(entries(project)) == 1
 
 
 def test_inputs_that_change_while_the_stage_runs_are_not_those_that_it_saw(project: Path, tmp_path: Path) -> None:

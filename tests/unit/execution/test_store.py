@@ -212,3 +212,30 @@ def test_what_an_earlier_run_left_and_can_not_be_removed_is_said(store: ResultSt
     (tmp_path / "reports/whole.json").mkdir(parents=True)
     with pytest.raises(StorageTrouble, match=r"whole\.json could not be removed: Is a directory"):
         store.put({}, GLOBS)
+
+
+def test_the_same_bytes_are_read_into_a_value_once_and_other_ones_anew(tmp_path: Path) -> None:
+    decoded = []
+
+    def decode(text: str) -> StageResult | None:
+        decoded.append(text)
+        return json_reading.parse_stage(text)
+
+    store = ResultStore(tmp_path / "reports", tmp_path / "state", encode=json_report.render_stage, decode=decode)
+    store.write(PASSED)
+    assert store.results(("lint",), "s1") == store.results(("lint",), "s1")
+    assert len(decoded) == 1
+    # By another process of the run.
+    other = ResultStore(
+        tmp_path / "reports", tmp_path / "state", encode=json_report.render_stage, decode=json_reading.parse_stage
+    )
+    other.write(replace(PASSED, started="2026-01-01T00:00:01Z"))
+    found = store.read("lint")
+    assert found is not None
+    assert found.started == "2026-01-01T00:00:01Z"
+    (tmp_path / "reports/stages/lint/result.json").write_text("{", encoding="utf-8")
+    assert store.read("lint") is None
+    (tmp_path / "reports/stages/lint/result.json").unlink()
+    assert store.read("lint") is None
+    store.write(PASSED)
+    assert store.read("lint") == PASSED

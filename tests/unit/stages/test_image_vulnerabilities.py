@@ -21,14 +21,8 @@ from pipeline.images.packages import PythonPackage, python_package
 from pipeline.images.versions import debian_order
 from pipeline.settings import Audit, Build, Settings
 from pipeline.stages.context import Context
-from pipeline.stages.image_vulnerabilities import (
-    check_there,
-    debian_vulnerabilities,
-    expected,
-    placed,
-    python_vulnerabilities,
-    still_that,
-)
+from pipeline.stages.debian_snapshot import check_there, still_that
+from pipeline.stages.image_vulnerabilities import debian_vulnerabilities, expected, placed, python_vulnerabilities
 from pipeline.testing import FixedClock, ScriptedRunner, outcome
 from tests.advisory_exports import advisory, jinja_records, write_export
 from tests.support import make_context, write_files

@@ -19,7 +19,7 @@ from pipeline.core.verdict import conclude
 from pipeline.errors import ConfigurationError, EngineTrouble, PipelineError, RegistryTrouble
 from pipeline.settings import Settings
 from pipeline.settings_push import Push
-from pipeline.stages.push import check_signing
+from pipeline.stages.push_declared import check_signing
 from tests.memory_registry import MemoryRegistry
 from tests.push_in_memory import IMAGE, NEEDS, TAGS, Bench
 from tests.signed_images import BUILDER, key
