@@ -18,11 +18,14 @@ from pipeline.errors import EngineTrouble
 from pipeline.images.archive import Layer, hashed, member, write_configured
 from pipeline.images.canonical_configuration import Origin, canonical
 from pipeline.images.canonical_layers import LayersBelow
+from pipeline.images.outline import WholeBase, traits_of
 from pipeline.images.rootfs import LayerFacts
 
 
-def reassembled(archive: BinaryIO, out: BinaryIO, origin: Origin, tag: str) -> str:
+def reassembled(archive: BinaryIO, out: BinaryIO, origin: Origin, tag: str, base: WholeBase | None = None) -> str:
     """Write the canonical archive of the image in ``archive`` (seekable), named ``tag``, and return its id.
+
+    With ``base`` the image stands on the outline of that base, whose own layers take its place.
 
     Raises:
         EngineTrouble: it is not a whole docker-archive of one image, or a layer is not the one that it names.
@@ -30,12 +33,17 @@ def reassembled(archive: BinaryIO, out: BinaryIO, origin: Origin, tag: str) -> s
     """
     try:
         with tarfile.open(fileobj=archive, mode="r:") as tar, ExitStack() as stack:
+            if base is not None and len(base.layers) != origin.base_layers:
+                raise ValueError("the engine has not built on the outline of the base")
             (image,) = json.loads(member(tar, "manifest.json").read())
             engines: dict[str, Any] = json.loads(member(tar, image["Config"]).read())
-            folders, kept = LayersBelow(), []
+            folders, kept = LayersBelow() if base is None else base.folders, []
             layers: list[Layer] = []
             for number, source in enumerate(member(tar, name) for name in image["Layers"]):
                 with tarfile.open(fileobj=source, mode="r:*") as layer:
+                    if number < origin.base_layers and base is not None:
+                        layers.append(_in_place_of(layer, base, number))
+                        continue
                     if number < origin.base_layers:
                         folders.take_in(layer)
                         layers.append(Layer(facts=_as_named(source, engines, number), content=source))
@@ -55,6 +63,13 @@ def reassembled(archive: BinaryIO, out: BinaryIO, origin: Origin, tag: str) -> s
 def base_layers(image: Sequence[str], base: Sequence[str]) -> int:
     """How many of an image's layers (by their diff ids) are those of its base; none when it stands on another."""
     return len(base) if list(image[: len(base)]) == list(base) else 0
+
+
+def _in_place_of(outline: tarfile.TarFile, base: WholeBase, number: int) -> Layer:
+    """The layer of the base, if what the engine has built on is just its outline."""
+    if len(base.traits) <= number or traits_of(outline) != base.traits[number]:
+        raise ValueError("the engine has built on something else than the outline of the base")
+    return base.layers[number]
 
 
 def _as_named(source: IO[bytes], engines: dict[str, Any], number: int) -> LayerFacts:

@@ -8,17 +8,21 @@ only. Needs no Context, so that ``build --verify`` can do it again in another pr
 from __future__ import annotations
 
 import contextlib
+import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pipeline.core.bases import RUNTIME_ARGUMENT, Outline
 from pipeline.core.containers import BuildRequest, ContainerEngine, Image, Manifest
 from pipeline.core.dockerfile_lines import parse_recipe
 from pipeline.errors import EngineTrouble, StorageTrouble
 from pipeline.images.archive import abridged
 from pipeline.images.canonical_configuration import Origin
 from pipeline.images.compression import blob_path
+from pipeline.images.outline import WholeBase, whole_base
 from pipeline.images.pushable import PushableImage, pushable
 from pipeline.images.reassembly import base_layers, reassembled
 
@@ -31,7 +35,8 @@ class Plan:
     """What is to be made. ``request`` is what the engine is asked for; its tag is the image's name here.
 
     ``recipe`` is the text of the Dockerfile; ``bases`` are the images that it may stand on, by id or name, none when it
-    names them itself; ``created`` is in seconds since 1970; ``labels`` stand in where the recipe gives none.
+    names them itself; ``created`` is in seconds since 1970; ``labels`` stand in where the recipe gives none. With an
+    ``outline`` the engine builds on that in the runtime's place, since the recipe comes to the same on it.
     """
 
     request: BuildRequest
@@ -39,6 +44,7 @@ class Plan:
     created: int
     bases: Sequence[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    outline: Outline | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +74,10 @@ def assemble(
         EngineTrouble: the engine fails.
         StorageTrouble: there is no room.
     """
-    # The name is given to what comes out in the end; what the engine makes on the way stays in its cache, nameless.
-    identity, log = engine.build(replace(plan.request, tag=""))
-    built = _image(engine, identity)
-    say("build: putting the image together")
     try:
         blobs.mkdir(parents=True, exist_ok=True)
         archive = scratch / "image.tar"
-        expected = _reassemble(plan, engine, built, archive)
+        expected, log = _put_together(plan, engine, archive, say)
         say("build: compressing what is new")
         # Which layers are new is to be seen before they are compressed.
         new = _new_layers(archive, blobs) if load else None
@@ -131,14 +133,42 @@ def _hand_over(engine: ContainerEngine, archives: tuple[Path, Path], expected: s
         engine.load(whole)
 
 
-def _reassemble(plan: Plan, engine: ContainerEngine, built: Image, archive: Path) -> str:
+def _put_together(plan: Plan, engine: ContainerEngine, archive: Path, say: Callable[[str], None]) -> tuple[str, str]:
+    """Have the recipe carried out and write the canonical archive; the image's id and what the engine said."""
+    request, outline = plan.request, plan.outline
+    if outline is not None:
+        request = replace(request, arguments={**request.arguments, RUNTIME_ARGUMENT: outline.image})
+    # The name is given to what comes out in the end; what the engine makes on the way stays in its cache, nameless.
+    request = replace(request, tag="")
+    with ThreadPoolExecutor(1) as beside, ExitStack() as reading:
+        # While the engine works there is time to look at what is known already.
+        bases = beside.submit(_bases, plan, engine)
+        below = beside.submit(_whole, outline, reading) if outline else None
+        identity, log = engine.build(request)
+        built = _image(engine, identity)
+        say("build: putting the image together")
+        stands_on = max(bases.result(), key=lambda base: base_layers(built.diff_ids, base.diff_ids), default=None)
+        return _reassemble(plan, engine, built, archive, stands_on, below.result() if below else None), log
+
+
+def _bases(plan: Plan, engine: ContainerEngine) -> list[Image]:
+    """What the image may stand on, as far as the engine has it."""
+    names = plan.bases or [name for _, name in parse_recipe(plan.recipe).bases()]
+    found = [engine.image(name) for name in ((plan.outline.image,) if plan.outline else names)]
+    return [image for image in found if image is not None]
+
+
+def _whole(outline: Outline, reading: ExitStack) -> WholeBase:
+    try:
+        return reading.enter_context(whole_base(outline.base))
+    except (tarfile.TarError, ValueError, KeyError, TypeError) as error:
+        raise StorageTrouble("The base image in the cache can't be read.", why=f"{error}.") from error
+
+
+def _reassemble(
+    plan: Plan, engine: ContainerEngine, built: Image, archive: Path, stands_on: Image | None, below: WholeBase | None
+) -> str:
     recipe = parse_recipe(plan.recipe)
-    bases = [engine.image(name) for name in plan.bases or [name for _, name in recipe.bases()]]
-    stands_on = max(
-        (base for base in bases if base is not None),
-        key=lambda base: base_layers(built.diff_ids, base.diff_ids),
-        default=None,
-    )
     origin = Origin(
         created=plan.created,
         instructions=recipe.last_stage[1:],
@@ -149,7 +179,7 @@ def _reassemble(plan: Plan, engine: ContainerEngine, built: Image, archive: Path
     exported = archive.with_name("exported.tar")
     engine.export(built.id, exported)
     with exported.open("rb") as stream, archive.open("wb") as out:
-        identity = reassembled(stream, out, origin, plan.request.tag)
+        identity = reassembled(stream, out, origin, plan.request.tag, below)
     exported.unlink()
     return identity
 
