@@ -1,9 +1,9 @@
 """The outline of a base: its folders, links, modes and owners, and its files without what is in them.
 
-A recipe whose last stage only copies and configures comes to the same layers on the outline as on the base: where a COPY
-goes is decided by folders and links, as whom by ``/etc/passwd`` and ``/etc/group``, which are kept. An engine exports an
-image with all that it stands on, and an outline is a fortieth of its base. What stands on it is put on the base itself
-when the image is put together (:mod:`pipeline.images.reassembly`).
+A recipe whose last stage only copies and configures comes to the same layers on the outline as on the base: where a
+COPY goes is decided by folders and links, as whom by ``/etc/passwd`` and ``/etc/group``, which are kept. An engine
+exports an image with all that it stands on, and an outline is an eightieth of its base. What stands on it is put on the
+base itself when the image is put together (:mod:`pipeline.images.reassembly`).
 """
 
 from __future__ import annotations

@@ -28,7 +28,8 @@ EPOCH_ARGUMENT = "SOURCE_DATE_EPOCH"
 _VERSION_ARGUMENT = "IMAGE_VERSION"
 _DIGITS = 12
 _CARRIES_OUT_NOTHING = (
-    "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+    "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "STOPSIGNAL", "USER", "VOLUME",
+    "WORKDIR",
 )  # fmt: skip
 """What reads no file of the image that it stands on. ADD unpacks archives, and is left out to be on the safe side."""
 
