@@ -32,7 +32,7 @@ KEPT = ("etc/group", "etc/passwd")
 _KINDS = {tarfile.DIRTYPE: Kind.FOLDER, tarfile.SYMTYPE: Kind.SYMLINK, tarfile.REGTYPE: Kind.FILE}
 
 Trait = tuple[str, bytes, int, int, int, str]
-"""What an outline has of each of its base's nodes: path, type, mode, owners, target."""
+"""What an outline has of each of its base's nodes: path, type, mode, owners, and a link's target or a kept content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +98,18 @@ def whole_base(path: Path) -> Iterator[WholeBase]:
 def traits_of(layer: tarfile.TarFile) -> tuple[Trait, ...]:
     """What a layer has in common with its outline, node by node."""
     return tuple(
-        (info.name.removeprefix("./").strip("/"), info.type, info.mode, info.uid, info.gid, info.linkname)
+        (_path(info), info.type, info.mode, info.uid, info.gid, info.linkname or _kept(layer, info).decode("latin-1"))
         for info in layer
     )
+
+
+def _path(info: tarfile.TarInfo) -> str:
+    return info.name.removeprefix("./").strip("/")
+
+
+def _kept(layer: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+    """The content of a file that an outline keeps; nothing of another."""
+    return member(layer, info.name).read() if info.isreg() and _path(info) in KEPT else b""
 
 
 def _found(path: Path, config: dict[str, Any]) -> str:
@@ -119,7 +128,7 @@ def _layer(source: IO[bytes]) -> Layer:
         for info in layer:
             if info.type not in _KINDS:
                 raise ValueError(f"/{info.name} is no file, folder or symbolic link")
-            kept = member(layer, info.name).read() if info.name in KEPT else b""
+            kept = _kept(layer, info)
             entry = Entry(
                 path=info.name, kind=_KINDS[info.type], mode=info.mode, size=len(kept), target=info.linkname,
                 uid=info.uid, gid=info.gid,

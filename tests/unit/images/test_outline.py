@@ -140,6 +140,7 @@ def test_an_image_on_the_outline_becomes_the_very_image_on_the_base(tmp_path: Pa
         (("app", None, 0o700), *MEMBERS[1:]),
         (MEMBERS[0], ("bin", "usr/sbin"), *MEMBERS[2:]),
         (*MEMBERS, ("usr/bin/more", b"", 0o755)),
+        (*MEMBERS[:2], ("etc/passwd", b"nonroot:x:0:0::/:\n", 0o644), MEMBERS[3]),
     ],
 )
 def test_an_outline_of_another_base_is_refused(tmp_path: Path, other: tuple[Member, ...]) -> None:
