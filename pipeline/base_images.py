@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pipeline.core.bases import BUILDER_ARGUMENT, RUNTIME_ARGUMENT, BaseSet
+from pipeline.core.bases import BUILDER_ARGUMENT, RUNTIME_ARGUMENT, BaseSet, Outline
 from pipeline.core.containers import ContainerEngine
 from pipeline.core.image_inputs import ImageInput, InputKind
 from pipeline.core.ports import Progress
@@ -14,6 +14,7 @@ from pipeline.execution.base_lock_renewal import Renewal
 from pipeline.execution.debian_archive import DebianArchive, PackageGone, fetch_packages, find_archive
 from pipeline.images.baselock import BaseLock, shipped_lock
 from pipeline.images.builder import BaseImage, archive_name, find_base, make_base
+from pipeline.images.outline import ensure_outline
 
 _ARGUMENTS = {"builder": BUILDER_ARGUMENT, "runtime": RUNTIME_ARGUMENT}
 _PYTHON = ("python", "-minimal")
@@ -48,6 +49,9 @@ class LockedBases:
         """
         try:
             made = self._all_made(progress)
+            runtime = made["runtime"].archive
+            outline = runtime.with_name(f"outline-{runtime.name}")
+            outlined = Outline(image=ensure_outline(runtime, outline), base=runtime)
         except OSError as error:
             raise StorageTrouble(
                 f"The base images could not be written: {error.strerror or error}.",
@@ -55,6 +59,8 @@ class LockedBases:
             ) from error
         for base in made.values():
             _load(base, engine, progress)
+        if engine.image(outlined.image) is None:
+            engine.load(outline)
         return BaseSet(
             arguments={_ARGUMENTS[name]: base.image_id for name, base in made.items()},
             packages=tuple(str(package) for package in made["runtime"].packages),
@@ -66,6 +72,7 @@ class LockedBases:
             name=made["runtime"].reference,
             replaced=self._replaced,
             inputs=(*_inputs(self._lock), *map(_base_input, made.values())),
+            outline=outlined,
         )
 
     def _all_made(self, progress: Progress) -> dict[str, BaseImage]:

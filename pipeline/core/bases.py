@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from pipeline.core.containers import ContainerEngine
@@ -16,6 +17,16 @@ BUILDER_ARGUMENT = "BUILDER_IMAGE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """An image that has of a base all but what is in its files; ``image`` is its id. ``base`` is the docker-archive of
+    the base itself.
+    """
+
+    image: str
+    base: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BaseSet:
     """The two bases that belong together, both present in the engine.
 
@@ -23,6 +34,7 @@ class BaseSet:
     its Python, like ``3.13``; ``lock_digest`` (SHA-256, hexadecimal) names the content of both; ``archives`` maps a
     package to the SHA-256 of its archive. ``name`` is the runtime's; ``inputs`` are all that both were made from.
     ``replaced`` has a line for each package that was newer than the repository's lock, since the archive had lost it.
+    ``outline`` is the runtime's, in the engine too.
     """
 
     arguments: Mapping[str, str]
@@ -35,6 +47,7 @@ class BaseSet:
     name: str = ""
     inputs: tuple[ImageInput, ...] = ()
     replaced: tuple[str, ...] = ()
+    outline: Outline | None = None
 
 
 class BaseImages(Protocol):

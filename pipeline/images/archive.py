@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import IO, BinaryIO
@@ -64,10 +64,14 @@ def write_archive(out: BinaryIO, settings: ImageSettings, layers: Sequence[Layer
     return write_configured(out, configuration(settings, layers), layers, tag, settings.created)
 
 
-def write_configured(out: BinaryIO, config: bytes, layers: Sequence[Layer], tag: str, mtime: int = 0) -> str:
+def write_configured(
+    out: BinaryIO, config: bytes, layers: Sequence[Layer], tag: str, mtime: int = 0, *, without: Collection[str] = ()
+) -> str:
     """Write the docker-archive of the image with this configuration, which names these layers; return the image's id.
 
-    A layer that occurs twice is written once.
+    A layer that occurs twice is written once, and those in ``without``, by diff id, are not. An engine that has them
+    takes the archive: it asks for a layer by its chain of diff ids before it opens the layer's file (moby 20.10,
+    image/tarexport/load.go).
     """
     identity = image_id(config)
     config_name = identity.removeprefix("sha256:") + ".json"
@@ -78,33 +82,14 @@ def write_configured(out: BinaryIO, config: bytes, layers: Sequence[Layer], tag:
         out.write(content)
         ustar.pad(out, len(content))
     for name, layer in dict(zip(names, layers, strict=True)).items():
+        if layer.facts.diff_id in without:
+            continue
         size = layer.facts.size_bytes
         out.write(ustar.header(Entry(path=name, kind=Kind.FILE, mode=0o644, size=size), mtime))
         copy_exactly(layer.content, out, size)
         ustar.pad(out, size)
     ustar.finish(out)
     return identity
-
-
-def abridged(archive: BinaryIO, out: BinaryIO, known: Callable[[str], bool]) -> frozenset[str]:
-    """Write a docker-archive of :func:`write_configured` once more without the files of the layers that are known, by
-    diff id; return the diff ids of those.
-
-    An engine that has them takes it: it asks for a layer by its chain of diff ids before it opens the layer's file
-    (moby 20.10, image/tarexport/load.go).
-    """
-    left_out = set()
-    with tarfile.open(fileobj=archive, mode="r:") as tar:
-        for info in tar:
-            diff_id = f"sha256:{info.name.removesuffix('.tar')}"
-            if info.name.endswith(".tar") and known(diff_id):
-                left_out.add(diff_id)
-                continue
-            out.write(ustar.header(Entry(path=info.name, kind=Kind.FILE, mode=0o644, size=info.size), int(info.mtime)))
-            copy_exactly(member(tar, info.name), out, info.size)
-            ustar.pad(out, info.size)
-    ustar.finish(out)
-    return frozenset(left_out)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

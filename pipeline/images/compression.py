@@ -14,10 +14,10 @@ import hashlib
 import importlib.util
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import IO
 
 from pipeline.images.rootfs import LayerFacts
@@ -67,16 +67,21 @@ def blob_path(folder: Path, diff_id: str) -> Path:
     return folder / f"layer-{diff_id.removeprefix('sha256:')}-{compressor()}.tar.gz"
 
 
-def compressed(source: IO[bytes], folder: Path) -> tuple[LayerFacts, Blob]:
+def compressed(
+    source: IO[bytes], folder: Path, verified: Mapping[str, Blob] = MappingProxyType({})
+) -> tuple[LayerFacts, Blob]:
     """The facts of the uncompressed layer in ``source`` (seekable), and its compressed blob in ``folder``.
 
-    One that is there already is taken if it unpacks to these very bytes. Raises OSError for a full disk.
+    One that is there already is taken if it unpacks to these very bytes; those in ``verified``, by diff id, were seen
+    to do so a moment ago. Raises OSError for a full disk.
     """
     digest, size = hashlib.sha256(), 0
     while block := source.read(_BLOCK):
         digest.update(block)
         size += len(block)
     facts = LayerFacts(diff_id=f"sha256:{digest.hexdigest()}", size_bytes=size)
+    if facts.diff_id in verified:
+        return facts, verified[facts.diff_id]
     path = blob_path(folder, facts.diff_id)
     if not _unpacks_to(path, facts):
         source.seek(0)

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, BinaryIO
 
 from pipeline.core.containers import Manifest
@@ -54,8 +55,10 @@ class PushableImage:
         return sum(path.stat().st_size for path in self.blobs.values())
 
 
-def pushable(archive: BinaryIO, folder: Path) -> PushableImage:
+def pushable(archive: BinaryIO, folder: Path, verified: Mapping[str, Blob] = MappingProxyType({})) -> PushableImage:
     """The image in a docker-archive. Its blobs are in ``folder``, which exists and may hold those of other images.
+
+    The blobs in ``verified``, by diff id, were just seen to unpack to their layers.
 
     Raises:
         EngineTrouble: it is not a whole archive of one image, or a layer is not the one that the configuration names.
@@ -66,7 +69,7 @@ def pushable(archive: BinaryIO, folder: Path) -> PushableImage:
             configuration = member(tar, image["Config"]).read()
             told = json.loads(configuration)
             expected = told["rootfs"]["diff_ids"]
-            layers = [_layer(member(tar, name), folder) for name in image["Layers"]]
+            layers = [_layer(member(tar, name), folder, verified) for name in image["Layers"]]
     except (tarfile.TarError, OSError, EOFError, ValueError, KeyError, TypeError, zlib.error) as error:
         raise EngineTrouble("The engine exported an image that can't be read.", why=f"{error}.") from error
     if expected != [facts.diff_id for facts, _ in layers]:
@@ -101,14 +104,14 @@ def _descriptor(media_type: str, blob: Blob) -> dict[str, Any]:
     return {"mediaType": media_type, "digest": blob.digest, "size": blob.size}
 
 
-def _layer(source: IO[bytes], folder: Path) -> tuple[LayerFacts, Blob]:
+def _layer(source: IO[bytes], folder: Path, verified: Mapping[str, Blob]) -> tuple[LayerFacts, Blob]:
     """A layer and its blob. One that comes compressed was compressed by nobody knows what, so it is done again."""
     packed = source.read(len(_MAGIC)) == _MAGIC
     source.seek(0)
     if not packed:
-        return compressed(source, folder)
+        return compressed(source, folder, verified)
     with gzip.open(source) as inner, tempfile.TemporaryFile(dir=folder) as plain:
         while block := inner.read(_BLOCK):
             plain.write(block)
         plain.seek(0)
-        return compressed(plain, folder)
+        return compressed(plain, folder, verified)

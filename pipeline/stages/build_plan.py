@@ -12,7 +12,7 @@ from packaging.utils import parse_wheel_filename
 
 from pipeline.core.bases import BUILDER_ARGUMENT, RUNTIME_ARGUMENT, BaseSet
 from pipeline.core.containers import BuildRequest, ContainerEngine
-from pipeline.core.dockerfile_lines import parse_recipe
+from pipeline.core.dockerfile_lines import Recipe, parse_recipe
 from pipeline.core.image_inputs import ImageInput, InputKind, source_digest
 from pipeline.core.lock import Pin, parse_lock
 from pipeline.core.snapshot import Entry
@@ -27,6 +27,11 @@ from pipeline.stages.wheelhouse import Target, ensure_wheels
 EPOCH_ARGUMENT = "SOURCE_DATE_EPOCH"
 _VERSION_ARGUMENT = "IMAGE_VERSION"
 _DIGITS = 12
+_CARRIES_OUT_NOTHING = (
+    "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "STOPSIGNAL", "USER", "VOLUME",
+    "WORKDIR",
+)  # fmt: skip
+"""What reads no file of the image that it stands on. ADD unpacks archives, and is left out to be on the safe side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +119,34 @@ def prepared(context: Context, engine: ContainerEngine) -> Prepared:
     }
     stands_on = tuple(bases.arguments.values()) if bases else ()
     return Prepared(
-        plan=Plan(request=request, recipe=text, created=moment.seconds, bases=stands_on, labels=labels),
+        plan=Plan(
+            request=request,
+            recipe=text,
+            created=moment.seconds,
+            bases=stands_on,
+            labels=labels,
+            outline=bases.outline if bases and stands_on_outline(parse_recipe(text)) else None,
+        ),
         bases=bases,
         context=entries,
         sources=sources,
         wheels=wheels,
         pins=tuple(pin for pin in pins if pin.applies(target.markers)),
         moment=moment,
+    )
+
+
+def stands_on_outline(recipe: Recipe) -> bool:
+    """Whether the recipe comes to the same on the outline of the runtime as on the runtime: nothing of it is run, and
+    no other stage takes files out of it.
+    """
+    base, *steps = recipe.last_stage or (None,)
+    if base is None or base.value not in (f"${{{RUNTIME_ARGUMENT}}}", f"${RUNTIME_ARGUMENT}"):
+        return False
+    others = [step for step in recipe.instructions if step is not base and RUNTIME_ARGUMENT in step.value]
+    declared = re.compile(rf"{RUNTIME_ARGUMENT}(=[^$\s]*)?")
+    return all(step.keyword in _CARRIES_OUT_NOTHING for step in steps) and all(
+        step.keyword == "ARG" and declared.fullmatch(step.value) and step.line < base.line for step in others
     )
 
 

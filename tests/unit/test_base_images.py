@@ -17,7 +17,7 @@ from pipeline.images.builder import BaseImage
 from pipeline.testing import FakeEngine, SilentProgress
 
 LOCK = shipped_lock()
-IDS = {"builder": "sha256:b", "runtime": "sha256:r"}
+IDS = {"builder": "sha256:b", "runtime": "sha256:r", "outline": "sha256:o"}
 
 
 @pytest.fixture(name="made")
@@ -44,6 +44,12 @@ def _made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         archive()
         return {package.name: cache / package.name for package in packages}
 
+    def outline(base: Path, path: Path) -> str:
+        assert base.read_text(encoding="utf-8") == "runtime"
+        path.write_text("outline", encoding="utf-8")
+        return IDS["outline"]
+
+    monkeypatch.setattr(base_images, "ensure_outline", outline)
     monkeypatch.setattr(base_images, "make_base", make)
     monkeypatch.setattr(base_images, "find_base", find)
     monkeypatch.setattr(base_images, "fetch_packages", fetch)
@@ -68,7 +74,9 @@ def test_bases_are_made_and_loaded_once(made: list[str], tmp_path: Path) -> None
     for _ in range(2):
         bases = LockedBases(tmp_path, mirror="").ensure(engine, SilentProgress())
     assert made == ["asked for trixie", "builder", "asked for trixie", "runtime"]
-    assert len(engine.asked) == 2
+    assert len(engine.asked) == 3
+    assert bases.outline is not None and bases.outline.image == "sha256:o"
+    assert bases.outline.base.read_text(encoding="utf-8") == "runtime"
     assert dict(bases.arguments) == {"BUILDER_IMAGE": "sha256:b", "RUNTIME_IMAGE": "sha256:r"}
     assert (bases.python, bases.release, bases.architecture) == ("3.13", LOCK.release, LOCK.architecture)
     assert bases.lock_digest == LOCK.digest

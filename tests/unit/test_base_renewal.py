@@ -118,6 +118,7 @@ def _parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         )  # fmt: skip
 
     monkeypatch.setattr(base_images, "make_base", make)
+    monkeypatch.setattr(base_images, "ensure_outline", lambda base, path: base.name)
     monkeypatch.setattr(recipe, "PACKAGE_NAMES", {"builder": NAMES, "runtime": NAMES})
     monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/gpgv")
     keyring = tmp_path / "keyring.gpg"

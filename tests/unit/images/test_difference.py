@@ -21,7 +21,8 @@ SAME: tuple[Member, ...] = (("app/a", b"a", 0o644), ("app/link", "a"))
 def image(*members: Member, config: Mapping[str, Any] | None = None, created: int = 0) -> io.BytesIO:
     out = io.BytesIO()
     data = archive([layer(*SAME, *members)], {"config": config or {}})
-    reassembled(io.BytesIO(data), out, Origin(created=created), "x:1")
+    with reassembled(io.BytesIO(data), Origin(created=created)) as found:
+        found.write(out, "x:1")
     out.seek(0)
     return out
 

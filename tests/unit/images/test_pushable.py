@@ -63,6 +63,16 @@ def test_the_same_image_gives_the_same_manifest_whatever_surrounds_it(tmp_path: 
     assert first.manifest == second.manifest
 
 
+def test_a_blob_that_was_verified_is_not_unpacked_again_and_another_is(tmp_path: Path) -> None:
+    first = packed(tmp_path / "a", archive())
+    facts, known = compression.compressed(io.BytesIO(LAYERS[0]), tmp_path / "a")
+    known.path.write_bytes(b"damaged")
+    assert pushable(io.BytesIO(archive()), tmp_path / "a", {facts.diff_id: known}).manifest == first.manifest
+    assert known.path.read_bytes() == b"damaged"
+    assert pushable(io.BytesIO(archive()), tmp_path / "a", {"sha256:other": known}).manifest == first.manifest
+    assert gzip.decompress(known.path.read_bytes()) == LAYERS[0]
+
+
 def test_a_layer_that_comes_compressed_gives_the_same_manifest_as_one_that_does_not(tmp_path: Path) -> None:
     stored = tuple(gzip.compress(tar, 1, mtime=0) for tar in LAYERS)
     assert packed(tmp_path / "a", archive(stored)).manifest == packed(tmp_path / "b", archive()).manifest

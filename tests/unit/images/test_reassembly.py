@@ -57,9 +57,10 @@ def made(layers: Sequence[bytes], origin: Origin | None = None, config: Mapping[
     """The canonical archive."""
     out = io.BytesIO()
     origin = origin or Origin(created=0, base_layers=1)
-    identity = reassembled(io.BytesIO(archive([base(), *layers], config)), out, origin, "sample:1")
+    with reassembled(io.BytesIO(archive([base(), *layers], config)), origin) as image:
+        image.write(out, "sample:1")
     out.seek(0)
-    assert check_archive(out).image_id == identity
+    assert check_archive(out).image_id == image.id
     return out.getvalue()
 
 
@@ -175,8 +176,8 @@ def test_a_base_that_is_not_what_its_name_says_is_trouble() -> None:
     with pytest.raises(EngineTrouble, match="not the one that the configuration names"):
         made([], config={"rootfs": {"diff_ids": ["sha256:" + "0" * 64]}})
     for data in (b"", b"nothing", archive([])[:700]):
-        with pytest.raises(EngineTrouble, match="can't be read"):
-            reassembled(io.BytesIO(data), io.BytesIO(), Origin(created=0), "x:1")
+        with pytest.raises(EngineTrouble, match="can't be read"), reassembled(io.BytesIO(data), Origin(created=0)):
+            pass
 
 
 def test_the_layers_of_the_base_are_recognised() -> None:

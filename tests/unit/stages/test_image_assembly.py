@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
+from pipeline.core.bases import Outline
 from pipeline.core.containers import BuildRequest
-from pipeline.errors import EngineTrouble
+from pipeline.errors import EngineTrouble, StorageTrouble
+from pipeline.images.archive import Layer, hashed, write_configured
+from pipeline.images.outline import ensure_outline
 from pipeline.stages.image_assembly import Made, Plan, assemble
 from pipeline.testing import FakeEngine
 from tests import docker_archives
@@ -44,11 +50,19 @@ def built(application: bytes, engine: Handed, folder: Path) -> Made:
     engine.archive = docker_archives.archive(tars)
     diff_ids = tuple(f"sha256:{hashlib.sha256(tar).hexdigest()}" for tar in tars)
     engine.images[ID] = replace(SOUND, diff_ids=diff_ids)
+    return assemble(plan_of(folder, {}), engine, scratch=folder, blobs=folder / "blobs", say=lambda _: None)
+
+
+def plan_of(folder: Path, arguments: Mapping[str, str]) -> Plan:
     request = BuildRequest(
-        context=folder / "none.tar", dockerfile="Dockerfile", tag="sample:1", arguments={}, labels={}, timeout_s=9
+        context=folder / "none.tar",
+        dockerfile="Dockerfile",
+        tag="sample:1",
+        arguments=arguments,
+        labels={},
+        timeout_s=9,
     )
-    plan = Plan(request=request, recipe="FROM scratch\n", created=0)
-    return assemble(plan, engine, scratch=folder, blobs=folder / "blobs", say=lambda _: None)
+    return Plan(request=request, recipe="FROM scratch\n", created=0)
 
 
 def engine_of(kind: type[Handed] = Handed) -> Handed:
@@ -89,3 +103,43 @@ def test_an_image_that_the_engine_has_is_only_named(tmp_path: Path) -> None:
     again = built(APPLICATIONS[0], engine, tmp_path)
     assert (again.id, len(engine.layers)) == (first.id, 1)
     assert engine.images["sample:1"].id == first.id
+
+
+def test_an_image_is_built_on_the_outline_and_comes_out_on_the_base(tmp_path: Path) -> None:
+    base, outline = tmp_path / "base.tar", tmp_path / "outline.tar"
+    config = json.dumps({"config": {"Labels": {}}, "rootfs": {"diff_ids": [hashed(io.BytesIO(BASE)).diff_id]}}).encode()
+    with base.open("wb") as out:
+        write_configured(out, config, [Layer(facts=hashed(io.BytesIO(BASE)), content=io.BytesIO(BASE))], "base:1")
+    identity = ensure_outline(base, outline)
+    engine = engine_of()
+    before = built(APPLICATIONS[0], engine, tmp_path)
+    with tarfile.open(outline) as tar:
+        name = next(name for name in tar.getnames() if name.endswith(".tar"))
+        content = tar.extractfile(name)
+        assert content is not None
+        tars = [content.read(), APPLICATIONS[0]]
+    engine.archive = docker_archives.archive(tars)
+    diff_ids = tuple(hashed(io.BytesIO(tar)).diff_id for tar in tars)
+    engine.images |= {
+        ID: replace(SOUND, diff_ids=diff_ids),
+        identity: replace(SOUND, id=identity, diff_ids=diff_ids[:1]),
+    }
+    plan = replace(
+        plan_of(tmp_path, {"RUNTIME_IMAGE": "sha256:base", "OTHER": "1"}), outline=Outline(image=identity, base=base)
+    )
+    after = assemble(plan, engine, scratch=tmp_path, blobs=tmp_path / "others", say=lambda _: None)
+    asked = [request for request in engine.asked if isinstance(request, BuildRequest)][-1]
+    assert asked.arguments == {"RUNTIME_IMAGE": identity, "OTHER": "1"}
+    base_itself, application = hashed(io.BytesIO(BASE)), before.ready.layers[1]
+    assert after.ready.layers == (base_itself, application)
+    # The engine has the base, which was loaded into it before the build.
+    assert engine.layers[-1] == names(after)[1:]
+
+
+def test_a_base_that_is_no_archive_is_trouble_with_the_cache(tmp_path: Path) -> None:
+    (tmp_path / "base.tar").write_bytes(b"nothing")
+    engine = engine_of()
+    engine.images[ID] = SOUND
+    plan = replace(plan_of(tmp_path, {}), outline=Outline(image="sha256:o", base=tmp_path / "base.tar"))
+    with pytest.raises(StorageTrouble, match="base image in the cache"):
+        assemble(plan, engine, scratch=tmp_path, blobs=tmp_path / "blobs", say=lambda _: None)
