@@ -5,6 +5,7 @@ from flask.sessions import NullSession, SessionInterface, SessionMixin
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from service import errors, hooks, routes
+from service.application import Service
 from service.settings import Config
 
 
@@ -22,7 +23,7 @@ class NoSessions(SessionInterface):
 
 def create_app(config: Config) -> Flask:
     """Build the service for ``config``; two applications share nothing but the drain."""
-    app = Flask(__name__, static_folder=None)
+    app = Service(__name__, static_folder=None)
     app.session_interface = NoSessions()
     app.config.from_mapping(
         SECRET_KEY=config.credentials.secret_key,

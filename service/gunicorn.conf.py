@@ -10,6 +10,7 @@ import socket
 import time
 from typing import Any
 
+from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from service import drain, logs
@@ -22,11 +23,20 @@ except SettingsError as error:
     raise SystemExit(f"The service does not start. {error}") from None
 
 
+class OwnLines(Logger):
+    """Makes no access log, which the service's own line takes the place of."""
+
+    def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
+        """A logging configuration switches it on, and all that it could tell is put together though nobody reads it."""
+
+
 class Worker(ThreadWorker):
     """Gives each request so many seconds to arrive and be answered, then stops reading from its client.
 
     By itself gunicorn waits for the rest of a request for as long as the client likes, in a thread
     that serves nobody meanwhile: a handful of such clients would stop the service (Slowloris).
+
+    The log's writer learns here which requests there are, and when there is time to write.
     """
 
     PATIENCE_SECONDS = 10.0
@@ -34,14 +44,22 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._deadlines: dict[TConn, float] = {}
+        self._log_writer = logs.writer()
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """In the main thread: a request, for the next thread that is free."""
+        self._log_writer.expect(conn)
+        super().enqueue_req(conn)
 
     def handle(self, conn: TConn) -> Any:
         """In one of the threads: serve the connection's next request."""
         self._deadlines[conn] = time.monotonic() + self.PATIENCE_SECONDS
+        self._log_writer.begin(conn)
         try:
             return super().handle(conn)
         finally:
             self._deadlines.pop(conn, None)
+            self._log_writer.done(conn)
 
     def notify(self) -> None:
         """In the main thread, at least once a second. An end of reading is to a thread a client that is gone."""
@@ -51,6 +69,10 @@ class Worker(ThreadWorker):
             if now >= deadline:
                 with contextlib.suppress(OSError):
                     conn.sock.shutdown(socket.SHUT_RD)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """In the main thread: until something happens, or lines of the log have waited long enough."""
+        super().wait_for_and_dispatch_events(self._log_writer.due(timeout))
 
 
 bind = f":{SERVING.port}"
@@ -78,10 +100,10 @@ limit_request_fields = 64
 forwarded_allow_ips = ""
 
 keepalive = 5
-timeout = 30
 # After the drain; see Production.DEFAULT_DRAIN for the sum.
 graceful_timeout = 5
 
+logger_class = OwnLines
 logconfig_dict = logs.SERVER_LOGGING
 
 

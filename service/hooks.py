@@ -10,13 +10,15 @@ import logging
 import os
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, abort, request
+from flask import Flask, Request, abort, request
 from werkzeug.sansio.utils import host_is_trusted
 
+from service.logs import as_json
 from service.settings import Config
 
 if TYPE_CHECKING:
@@ -41,6 +43,10 @@ FAILURE = "service.failure"
 
 _LOG = logging.getLogger("service.request")
 
+_IDS: deque[str] = deque()
+# No two workers may have the same.
+os.register_at_fork(after_in_child=_IDS.clear)
+
 
 class Envelope:
     """The WSGI application inside, with an id and security headers on each answer and a log line for it."""
@@ -52,7 +58,7 @@ class Envelope:
         """Pass the request on; its id is the client's if that is harmless, else a fresh one."""
         started = time.perf_counter()
         offered = environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = offered if _REQUEST_ID.fullmatch(offered) else os.urandom(16).hex()
+        request_id = offered if _REQUEST_ID.fullmatch(offered) else _fresh_id()
 
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Callable[[bytes], object]:
             _log(_said(environ, status, headers, request_id, started), environ.get(FAILURE))
@@ -65,39 +71,46 @@ class Envelope:
         return self._application(environ, start)
 
 
+def _fresh_id() -> str:
+    """Sixteen random bytes of the operating system's. To ask it gives other threads the lock, so it is asked rarely."""
+    try:
+        return _IDS.popleft()
+    except IndexError:
+        text = os.urandom(16 * 256).hex()
+        _IDS.extend(text[at : at + 32] for at in range(32, len(text), 32))
+        return text[:32]
+
+
 class _Record(logging.LogRecord):
     """Made by hand, because a logger would look through the stack for the line of code, which no log line tells."""
 
-    def __init__(self, level: int, fields: dict[str, Any]) -> None:
+    def __init__(self, level: int, members: str) -> None:
         super().__init__(_LOG.name, level, "", 0, "request", None, None)
-        self.fields = fields
+        self.members = members
 
 
 def _said(
     environ: WSGIEnvironment, status: str, headers: list[tuple[str, str]], request_id: str, started: float
-) -> dict[str, Any]:
-    """What the log line says of an exchange: never what it carried.
+) -> str:
+    """What the log line says of an exchange, as members of a JSON object: never what it carried.
 
     The route's pattern stands for the path, which would contain the item. Flask's request is still there when the
     answer starts.
     """
     rule = request.url_rule
     length = dict(headers).get("Content-Length")
-    return {
-        "request_id": request_id,
-        "remote": environ.get("REMOTE_ADDR", "")[:64],
-        "method": environ["REQUEST_METHOD"][:16],
-        "route": rule.rule if rule else None,
-        "status": int(status[:3]),
-        "bytes": None if length is None else int(length),
-        "duration_ms": round((time.perf_counter() - started) * 1000, 3),
-    }
+    return (
+        f'"request_id": "{request_id}", "remote": {as_json(environ.get("REMOTE_ADDR", "")[:64])}, '
+        f'"method": {as_json(environ["REQUEST_METHOD"][:16])}, "route": {as_json(rule.rule) if rule else "null"}, '
+        f'"status": {int(status[:3])}, "bytes": {"null" if length is None else int(length)}, '
+        f'"duration_ms": {(time.perf_counter() - started) * 1000:.3f}'
+    )
 
 
-def _log(fields: dict[str, Any], failure: dict[str, Any] | None) -> None:
+def _log(members: str, failure: dict[str, Any] | None) -> None:
     level = logging.ERROR if failure else logging.INFO
     if _LOG.isEnabledFor(level):
-        _LOG.handle(_Record(level, {**fields, **failure} if failure else fields))
+        _LOG.handle(_Record(level, f"{members}, {as_json(failure)[1:-1]}" if failure else members))
 
 
 def refusals(config: Config) -> Callable[[], None]:
@@ -115,16 +128,18 @@ def refusals(config: Config) -> Callable[[], None]:
     trusted(hosts[0])
 
     def refuse() -> None:
-        if not trusted(request.host):
+        # The request itself: each look through Flask's stand-in for it searches for the context that it belongs to.
+        asked: Request = request.environ["werkzeug.request"]
+        if not trusted(asked.host):
             abort(400)
-        if _size((request.view_args or {}).get("item")) > limits.item or _size(request.args.get("lang")) > limits.lang:
+        if _size((asked.view_args or {}).get("item")) > limits.item or _size(asked.args.get("lang")) > limits.lang:
             abort(414)
-        if not _empty(request.environ):
+        if not _empty(asked.environ):
             # Reading is the only way to measure a body that comes in chunks. One byte more than allowed is asked for,
             # because werkzeug's own limit cuts such a body off there without an error. A larger declared length is
             # refused by werkzeug without reading.
-            request.max_content_length = limits.body + 1
-            if len(request.get_data(cache=False)) > limits.body:
+            asked.max_content_length = limits.body + 1
+            if len(asked.get_data(cache=False)) > limits.body:
                 abort(413)
 
     return refuse

@@ -7,29 +7,33 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-# Made once: json.dumps makes a new one for each line when it is given a default.
-_ENCODER = json.JSONEncoder(default=str)
+from service.log_writer import LogWriter
+
+# Encoding a text by itself needs no encoder made for it, which that of an object would take longer for than the rest.
+as_json = json.JSONEncoder(default=str).encode
 # What no line shows need not be looked up for each (Python's logging HOWTO, "Optimization").
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
+@lru_cache(maxsize=2)
+def _time(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()[:19]
+
+
 class JsonFormatter(logging.Formatter):
-    """A record as one line of JSON; a mapping passed as ``extra={"fields": …}`` is merged in."""
+    """A record as one line of JSON; ``members`` of an object, JSON already, follow what all lines have."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "msg": record.getMessage(),
-        }
-        line.update(getattr(record, "fields", {}))
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return _ENCODER.encode(line)
+        exception = f', "exception": {as_json(self.formatException(record.exc_info))}' if record.exc_info else ""
+        members = f", {record.members}" if hasattr(record, "members") else ""
+        return (
+            f'{{"time": "{_time(int(record.created))}.{int(record.msecs):03d}+00:00", "level": "{record.levelname}", '
+            f'"logger": {as_json(record.name)}, "msg": {as_json(record.getMessage())}{members}{exception}}}'
+        )
 
 
 _TO_STDOUT = {"handlers": ["stdout"], "level": "INFO", "propagate": False}
@@ -41,7 +45,7 @@ SERVER_LOGGING: dict[str, Any] = {
     "formatters": {"json": {"()": JsonFormatter}},
     "handlers": {
         "stdout": {
-            "class": "logging.StreamHandler",
+            "class": "service.log_writer.LogWriter",
             "stream": "ext://sys.stdout",
             "formatter": "json",
         }
@@ -66,3 +70,9 @@ def configure() -> None:
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False
+
+
+def writer() -> LogWriter:
+    """The server's, or where there is none one that nothing is given to."""
+    found = (handler for handler in logging.getLogger("service").handlers if isinstance(handler, LogWriter))
+    return next(found, None) or LogWriter()

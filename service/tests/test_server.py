@@ -1,5 +1,6 @@
 """The real server: gunicorn in a process of its own, with the configuration that the image uses."""
 
+import logging
 import os
 import runpy
 import secrets
@@ -7,16 +8,19 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from service import drain, health, settings
+from service import drain, health, logs, settings
+from service.log_writer import LogWriter
 from service.tests.server import ROOT, Server
 from service.tests.target import read
 
@@ -69,13 +73,7 @@ def test_chunks_that_are_none_are_the_client_s_fault(server: Server, body: bytes
 @pytest.mark.regression
 def test_a_client_that_stalls_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """gunicorn would wait for it in a thread that serves nobody meanwhile; an end of reading frees the thread."""
-    for name, value in {"MODE_CONFIG": "Production", "KEY_PROD": secrets.token_urlsafe(24)}.items():
-        monkeypatch.setenv(name, value)
-    settings.current.cache_clear()
-    try:
-        worker_class = runpy.run_path(str(CONFIGURATION))["worker_class"]
-    finally:
-        settings.current.cache_clear()
+    worker_class = _configuration(monkeypatch)["worker_class"]
     monkeypatch.setattr(worker_class, "PATIENCE_SECONDS", 0.05)
     monkeypatch.setattr(worker_class.__base__, "__init__", lambda self: None)
     monkeypatch.setattr(worker_class.__base__, "notify", lambda self: None)
@@ -105,6 +103,51 @@ class Connection:
     def recv(self, size: int) -> bytes:
         """From the client."""
         return self.sock.recv(size)
+
+
+def test_the_log_s_writer_hears_of_each_request_and_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else lines would wait for nothing, or for ever."""
+    worker_class = _configuration(monkeypatch)["worker_class"]
+    waits: list[float] = []
+    record = logging.makeLogRecord({"msg": "said", "levelno": logging.INFO})
+    for name, stub in {
+        "__init__": lambda self: None,
+        "enqueue_req": lambda self, conn: None,
+        "handle": lambda self, conn: logs.writer().emit(record),
+        "wait_for_and_dispatch_events": lambda self, timeout: waits.append(timeout),
+    }.items():
+        monkeypatch.setattr(worker_class.__base__, name, stub)
+    with (Path(os.devnull)).open("w", encoding="ascii") as nowhere:
+        writer = LogWriter(nowhere)
+        monkeypatch.setattr(logging.getLogger("service"), "handlers", [writer])
+        worker = worker_class()
+        worker.enqueue_req("first")
+        worker.enqueue_req("second")
+        worker.wait_for_and_dispatch_events(1.0)
+        worker.handle("first")
+        worker.wait_for_and_dispatch_events(1.0)
+        worker.handle("second")
+        worker.wait_for_and_dispatch_events(1.0)
+    assert waits[0] == waits[2] == 1.0
+    assert waits[1] < 0.05
+
+
+def test_no_line_is_lost_at_a_stop(tmp_path: Path) -> None:
+    """Requests come all at once, so that their lines wait for each other, and the stop comes with the last answer."""
+    with Server(tmp_path) as server:
+        remote = server.remote
+
+        def ask(name: int) -> None:
+            for number in range(10):
+                headers = {"X-Request-ID": f"{name}-{number}"}
+                assert remote.request("POST", "/echo/x", headers=headers).status == 200
+
+        with ThreadPoolExecutor(8) as clients:
+            list(clients.map(ask, range(8)))
+        server.terminate()
+        assert server.wait() == 0
+        said = [line["request_id"] for line in server.lines() if line["logger"] == "service.request"]
+    assert sorted(said) == sorted(f"{name}-{number}" for name in range(8) for number in range(10))
 
 
 def test_the_largest_limits_lie_below_those_of_the_server(tmp_path: Path) -> None:
@@ -173,15 +216,10 @@ def test_it_refuses_to_start_with_one_clear_sentence(tmp_path: Path, name: str, 
 def test_the_configuration_is_what_a_hardened_container_needs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Read in this process, as gunicorn reads it."""
-    monkeypatch.setenv("MODE_CONFIG", "production")
-    monkeypatch.setenv("KEY_PROD", secrets.token_urlsafe())
+    """And the access log, which would tell paths, is not made."""
     monkeypatch.setenv("PORT", "5001")
-    settings.current.cache_clear()
-    try:
-        names = runpy.run_path(str(CONFIGURATION))
-    finally:
-        settings.current.cache_clear()
+    names = _configuration(monkeypatch)
+    assert names["logger_class"].access(None, None, None, None, None) is None
     assert names["bind"] == ":5001"
     assert names["worker_class"].__base__.__name__ == "ThreadWorker"
     assert names["worker_tmp_dir"] == os.path.join("/", "dev", "shm")
@@ -223,6 +261,17 @@ def test_the_health_check_fails_where_nothing_or_something_else_answers(
     monkeypatch.setenv("PORT", "http")
     assert health.main() == 1
     assert "http" in capsys.readouterr().err
+
+
+def _configuration(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Read in this process, as gunicorn reads it."""
+    for name, value in {"MODE_CONFIG": "Production", "KEY_PROD": secrets.token_urlsafe(24)}.items():
+        monkeypatch.setenv(name, value)
+    settings.current.cache_clear()
+    try:
+        return runpy.run_path(str(CONFIGURATION))
+    finally:
+        settings.current.cache_clear()
 
 
 def _until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
