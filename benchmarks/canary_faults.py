@@ -28,6 +28,8 @@ from service.app import APP as REAL
 
 FAULT = json.loads(os.environ["BENCHMARK_FAULT"])
 CHANCE = random.Random()
+# Workers that are forked from one process would all do the same at the same of their requests.
+os.register_at_fork(after_in_child=CHANCE.seed)
 
 
 def until(deadline):
