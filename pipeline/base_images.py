@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from pipeline.core.bases import BUILDER_ARGUMENT, RUNTIME_ARGUMENT, BaseSet, Out
 from pipeline.core.containers import ContainerEngine
 from pipeline.core.image_inputs import ImageInput, InputKind
 from pipeline.core.ports import Progress
-from pipeline.errors import EngineTrouble, StorageTrouble
+from pipeline.errors import EngineTrouble, FetchTrouble, StorageTrouble
 from pipeline.execution.base_lock_renewal import Renewal
 from pipeline.execution.debian_archive import DebianArchive, PackageGone, fetch_packages, find_archive
 from pipeline.images.baselock import BaseLock, shipped_lock
@@ -51,7 +52,10 @@ class LockedBases:
             made = self._all_made(progress)
             runtime = made["runtime"].archive
             outline = runtime.with_name(f"outline-{runtime.name}")
-            outlined = Outline(image=ensure_outline(runtime, outline), base=runtime)
+            outlined: Outline | None = None
+            # Of a base that has none the recipe is carried out on the base itself, which is slower.
+            with contextlib.suppress(FetchTrouble):
+                outlined = Outline(image=ensure_outline(runtime, outline), base=runtime)
         except OSError as error:
             raise StorageTrouble(
                 f"The base images could not be written: {error.strerror or error}.",
@@ -59,8 +63,10 @@ class LockedBases:
             ) from error
         for base in made.values():
             _load(base, engine, progress)
-        if engine.image(outlined.image) is None:
+        if outlined is not None and engine.image(outlined.image) is None:
             engine.load(outline)
+            if engine.image(outlined.image) is None:
+                outlined = None
         return BaseSet(
             arguments={_ARGUMENTS[name]: base.image_id for name, base in made.items()},
             packages=tuple(str(package) for package in made["runtime"].packages),

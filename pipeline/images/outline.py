@@ -113,13 +113,17 @@ def _kept(layer: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
 
 
 def _found(path: Path, config: dict[str, Any]) -> str:
-    """The id of the outline in ``path`` if it is whole and has the base's labels, which name its lock; else none."""
+    """The id of the outline in ``path`` if it is whole and has the base's configuration, labels and all; else none."""
     try:
         with path.open("rb") as stream:
             facts = check_archive(stream)
+            stream.seek(0)
+            with tarfile.open(fileobj=stream, mode="r:") as tar:
+                (image,) = json.loads(member(tar, "manifest.json").read())
+                found = json.loads(member(tar, image["Config"]).read())
     except (FileNotFoundError, FetchTrouble):
         return ""
-    return facts.image_id if facts.labels == config["config"].get("Labels") else ""
+    return facts.image_id if {**found, "rootfs": None} == {**config, "rootfs": None} else ""
 
 
 def _layer(source: IO[bytes]) -> Layer:

@@ -12,7 +12,7 @@ from packaging.utils import parse_wheel_filename
 
 from pipeline.core.bases import BUILDER_ARGUMENT, RUNTIME_ARGUMENT, BaseSet
 from pipeline.core.containers import BuildRequest, ContainerEngine
-from pipeline.core.dockerfile_lines import Recipe, parse_recipe
+from pipeline.core.dockerfile_lines import parse_recipe
 from pipeline.core.image_inputs import ImageInput, InputKind, source_digest
 from pipeline.core.lock import Pin, parse_lock
 from pipeline.core.snapshot import Entry
@@ -125,7 +125,7 @@ def prepared(context: Context, engine: ContainerEngine) -> Prepared:
             created=moment.seconds,
             bases=stands_on,
             labels=labels,
-            outline=bases.outline if bases and stands_on_outline(parse_recipe(text)) else None,
+            outline=bases.outline if bases and stands_on_outline(text) else None,
         ),
         bases=bases,
         context=entries,
@@ -136,17 +136,24 @@ def prepared(context: Context, engine: ContainerEngine) -> Prepared:
     )
 
 
-def stands_on_outline(recipe: Recipe) -> bool:
-    """Whether the recipe comes to the same on the outline of the runtime as on the runtime: nothing of it is run, and
-    no other stage takes files out of it.
+def stands_on_outline(text: str) -> bool:
+    """Whether a recipe comes to the same on the outline of the runtime as on the runtime: nothing of it is run, and
+    no other stage takes files out of it or is told its name.
     """
+    recipe = parse_recipe(text)
     base, *steps = recipe.last_stage or (None,)
     if base is None or base.value not in (f"${{{RUNTIME_ARGUMENT}}}", f"${RUNTIME_ARGUMENT}"):
         return False
-    others = [step for step in recipe.instructions if step is not base and RUNTIME_ARGUMENT in step.value]
+    # What an engine may read otherwise than we do: here-documents, and lines that go on after another sign.
+    if "<<" in text or re.search(r"^#\s*escape\s*=", text, re.M | re.I):
+        return False
+    first = min(step.line for step in recipe.instructions if step.keyword == "FROM")
     declared = re.compile(rf"{RUNTIME_ARGUMENT}(=[^$\s]*)?")
-    return all(step.keyword in _CARRIES_OUT_NOTHING for step in steps) and all(
-        step.keyword == "ARG" and declared.fullmatch(step.value) and step.line < base.line for step in others
+    told = [s for s in recipe.instructions if s.line < first and s.keyword == "ARG" and declared.fullmatch(s.value)]
+    # A name may go on in the next line.
+    joined = re.sub(r"\\[ \t]*\r?\n", "", re.sub(r"^\s*#.*\n", "", text, flags=re.M))
+    return joined.count(RUNTIME_ARGUMENT) == 1 + len(told) and all(
+        step.keyword in _CARRIES_OUT_NOTHING for step in steps
     )
 
 

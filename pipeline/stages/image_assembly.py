@@ -125,24 +125,24 @@ class _Taking:
     first: Path | None = None
     under_way: Future[None] | None = None
 
-    def begin(self, archive: Path) -> None:
+    def begin(self, archive: Path, *, part: bool) -> None:
         """Let the engine have what is in the archive, or only the name if it has the image."""
-        self.first, self.under_way = archive, self.beside.submit(self._take, archive)
+        self.first, self.under_way = archive, self.beside.submit(self._take, archive, part)
 
     def end(self, whole: Path) -> None:
         """Let it have all of the image if it has lost a layer that was left out, or takes whole archives only."""
         if self.under_way is not None:
-            # What else may be wrong is wrong with the whole archive too, and is told of that.
-            with contextlib.nullcontext() if self.first == whole else contextlib.suppress(EngineTrouble):
-                self.under_way.result()
+            self.under_way.result()
         if self.first != whole and self.engine.image(self.image.id) is None:
             self.engine.load(whole)
 
-    def _take(self, archive: Path) -> None:
-        if self.engine.image(self.image.id) is None:
-            self.engine.load(archive)
-        else:
+    def _take(self, archive: Path, part: bool) -> None:
+        if self.engine.image(self.image.id) is not None:
             self.engine.tag(self.image.id, self.tag)
+            return
+        # What else may be wrong with a part is wrong with the whole archive too, and is told of that.
+        with contextlib.suppress(EngineTrouble) if part else contextlib.nullcontext():
+            self.engine.load(archive)
 
 
 def _written(taking: _Taking, archive: Path, blobs: Path, below: _Below, *, load: bool) -> PushableImage:
@@ -154,11 +154,11 @@ def _written(taking: _Taking, archive: Path, blobs: Path, below: _Below, *, load
         new = archive.with_name(NEW_LAYERS)
         with new.open("wb") as out:
             image.write(out, tag, without=known)
-        taking.begin(new)
+        taking.begin(new, part=True)
     with archive.open("wb") as out:
         image.write(out, tag)
     if load and not known:
-        taking.begin(archive)
+        taking.begin(archive, part=False)
     with archive.open("rb") as stream:
         ready = pushable(stream, blobs, below.verified)
     if load:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.dockerfile_lines import parse_recipe
 from pipeline.stages.build_plan import stands_on_outline
 
 ROOT = Path(__file__).parents[3]
@@ -16,12 +15,12 @@ LAST = 'FROM ${RUNTIME_IMAGE}\nARG A=1\nENV B=$A\nUSER 1\nCOPY --from=made /imag
 
 @pytest.mark.parametrize("path", ["Dockerfile", "tests/fixtures/adopter/Dockerfile"])
 def test_the_recipes_of_this_repository_do(path: str) -> None:
-    assert stands_on_outline(parse_recipe((ROOT / path).read_text(encoding="utf-8")))
+    assert stands_on_outline((ROOT / path).read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("recipe", [BEFORE + LAST, BEFORE + LAST.replace("${RUNTIME_IMAGE}", "$RUNTIME_IMAGE")])
 def test_a_last_stage_that_copies_and_configures_does(recipe: str) -> None:
-    assert stands_on_outline(parse_recipe(recipe))
+    assert stands_on_outline(recipe)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +39,11 @@ def test_a_last_stage_that_copies_and_configures_does(recipe: str) -> None:
         BEFORE + "COPY --from=${RUNTIME_IMAGE} /a /a\n" + LAST,
         BEFORE + LAST.replace("ARG A=1", "ARG RUNTIME_IMAGE"),
         BEFORE.replace("ARG BUILDER_IMAGE", "ARG BUILDER_IMAGE=${RUNTIME_IMAGE}") + LAST,
+        BEFORE + "ARG RUNTIME_IMAGE\nRUN env\n" + LAST,
+        # What an engine reads otherwise than line by line.
+        BEFORE + "FROM ${RUNTIME\\\n_IMAGE} AS tools\n" + LAST,
+        BEFORE + LAST + 'LABEL usage="a <<EOF"\nRUN ["a"]\n',
+        "# escape=`\n" + BEFORE + LAST,
         # The last stage stands on something else.
         BEFORE + LAST.replace("${RUNTIME_IMAGE}", "made"),
         BEFORE + LAST.replace("${RUNTIME_IMAGE}", "${RUNTIME_IMAGE} AS last"),
@@ -48,4 +52,4 @@ def test_a_last_stage_that_copies_and_configures_does(recipe: str) -> None:
     ],
 )
 def test_others_are_built_on_the_runtime_itself(recipe: str) -> None:
-    assert not stands_on_outline(parse_recipe(recipe))
+    assert not stands_on_outline(recipe)

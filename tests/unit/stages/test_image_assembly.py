@@ -105,6 +105,20 @@ def test_an_image_that_the_engine_has_is_only_named(tmp_path: Path) -> None:
     assert engine.images["sample:1"].id == first.id
 
 
+def test_an_image_that_can_not_be_named_is_trouble_though_the_engine_has_it(tmp_path: Path) -> None:
+    class Nameless(Handed):
+        """Gives no names."""
+
+        def tag(self, image: str, reference: str) -> None:
+            """Not this one."""
+            raise EngineTrouble(f"The engine could not name {image} {reference}.")
+
+    engine = engine_of(Nameless)
+    built(APPLICATIONS[0], engine, tmp_path)
+    with pytest.raises(EngineTrouble, match="could not name"):
+        built(APPLICATIONS[0], engine, tmp_path)
+
+
 def test_an_image_is_built_on_the_outline_and_comes_out_on_the_base(tmp_path: Path) -> None:
     base, outline = tmp_path / "base.tar", tmp_path / "outline.tar"
     config = json.dumps({"config": {"Labels": {}}, "rootfs": {"diff_ids": [hashed(io.BytesIO(BASE)).diff_id]}}).encode()
