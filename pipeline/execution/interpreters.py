@@ -55,13 +55,16 @@ def candidates(wanted: str, environ: Mapping[str, str]) -> Iterator[Path]:
     pyenv = Path(environ.get("PYENV_ROOT") or home / ".pyenv")
     # A relative place would mean something else in every folder, and a program of the checkout in some.
     named = [Path(place) / name for place in environ.get("PATH", os.defpath).split(os.pathsep) if os.path.isabs(place)]
-    # Starts dozens of shells to find one of those that are looked for below, or none: 0.3 s, in every run.
-    shim = pyenv / "shims" / name
-    yield from (program for program in named if program != shim and program.exists())
+    versions = sorted(pyenv.glob(f"versions/{short}*/bin/{name}"), key=_newest, reverse=True)
+    for program in named:
+        if program == pyenv / "shims" / name:
+            # It starts dozens of shells to find one of these, or none: 0.3 s, in every run.
+            yield from versions
+        if program.exists():
+            yield program
     uv = Path(environ.get("UV_PYTHON_INSTALL_DIR") or home / ".local/share/uv/python")
-    yield from sorted(pyenv.glob(f"versions/{short}*/bin/{name}"), key=_newest, reverse=True)
+    yield from versions
     yield from sorted(uv.glob(f"cpython-{short}.*/bin/{name}"), key=_newest, reverse=True)
-    yield from (program for program in named if program == shim and program.exists())
 
 
 def _newest(program: Path) -> tuple[tuple[int, ...], str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from pipeline.execution.checkout import behind_link, entry_at
 
 _COMPLETE = ".complete"
 _MODES = {Kind.FILE: 0o644, Kind.EXECUTABLE: 0o755}
+_FOLDER = 0o755
 
 
 def lay_out(snapshot: Snapshot, source: Path, trees: Path, *, alone: bool = False) -> Path:
@@ -59,7 +61,8 @@ def lay_out(snapshot: Snapshot, source: Path, trees: Path, *, alone: bool = Fals
 
 
 def _copy(snapshot: Snapshot, source: Path, tree: Path) -> None:
-    shutil.rmtree(tree, ignore_errors=True)
+    if tree.exists():
+        _remove(tree)
     tree.mkdir()
     _put(snapshot.entries, source, tree)
 
@@ -92,26 +95,45 @@ def _from_earlier(snapshot: Snapshot, source: Path, tree: Path) -> tuple[str, ..
         if last != tree:
             shutil.rmtree(tree, ignore_errors=True)
             last.rename(tree)
+        _open_folders(snapshot, tree)
         for stray in _strays(snapshot, tree):
             _remove(stray)
-        changed = altered(snapshot, tree)
-        # Through a link in the place of a folder a copy would land elsewhere.
-        if any(behind_link(tree, path) for path in changed):
-            return None
         # Of a submodule's place nothing is said by ``altered``.
-        again = {*changed}
+        again = {*altered(snapshot, tree)}
         copied = [entry for entry in snapshot.entries if entry.path in again or entry.kind is Kind.SUBMODULE]
+        # Through a link in the place of a folder something elsewhere would be removed, and a copy would land there.
+        if any(behind_link(tree, entry.path) for entry in copied):
+            return None
         for entry in copied:
             _remove(tree / entry.path)
         _put(copied, source, tree)
+        for entry in snapshot.entries:
+            mode = _MODES.get(entry.kind)
+            if mode is not None and stat.S_IMODE((tree / entry.path).lstat().st_mode) != mode:
+                (tree / entry.path).chmod(mode)
     except OSError:
         # A file where a folder should be, say: all is copied, and that tells what is wrong.
         return None
     return altered(replace(snapshot, entries=tuple(copied)), tree)
 
 
+def _open_folders(snapshot: Snapshot, tree: Path) -> None:
+    """Give the snapshot's folders the modes of new ones, as a stage may have taken from them what they need."""
+    for folder in ("", *sorted(_folders(snapshot))):
+        path = tree / folder
+        # In the place of one there may be anything, or nothing.
+        if path.is_dir() and not path.is_symlink() and stat.S_IMODE(path.stat().st_mode) != _FOLDER:
+            path.chmod(_FOLDER)
+
+
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
+        path.chmod(_FOLDER)
+        for folder, names, _ in os.walk(path):
+            for name in names:
+                below = Path(folder, name)
+                if not below.is_symlink():
+                    below.chmod(_FOLDER)
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
@@ -132,16 +154,22 @@ def altered(snapshot: Snapshot, tree: Path) -> tuple[str, ...]:
 
 def _strays(snapshot: Snapshot, tree: Path) -> Iterator[Path]:
     """What ``tree`` holds and the snapshot does not, of a folder nothing but itself."""
-    known = {"", *snapshot.by_path}
-    for path in snapshot.by_path:
-        while path := path.rpartition("/")[0]:
-            known.add(path)
+    known = {"", *snapshot.by_path, *_folders(snapshot)}
     for folder, names, files in os.walk(tree):
         below = os.path.relpath(folder, tree)
         for name in (*names, *files):
             if (name if below == "." else f"{below}/{name}") not in known:
                 names[:] = [other for other in names if other != name]
                 yield Path(folder, name)
+
+
+def _folders(snapshot: Snapshot) -> set[str]:
+    """All folders above the snapshot's files, but for the root."""
+    folders = set()
+    for path in snapshot.by_path:
+        while path := path.rpartition("/")[0]:
+            folders.add(path)
+    return folders
 
 
 def _forget_others(trees: Path, keep: Path) -> None:

@@ -126,6 +126,45 @@ def test_a_tree_that_was_tampered_with_is_seen_and_made_again(tamper: Any, sourc
     assert not altered(snapshot, lay_out(snapshot, source, trees))
 
 
+def test_nothing_outside_of_the_tree_is_removed_through_a_link_above_a_submodule(
+    source: Path, trees: Path, tmp_path: Path
+) -> None:
+    def taken() -> Snapshot:
+        submodule = Entry(path="libs/sub", kind=Kind.SUBMODULE, digest="a" * 40)
+        snapshot = _snapshot(source)
+        return replace(snapshot, entries=(*snapshot.entries, submodule))
+
+    tree = lay_out(taken(), source, trees)
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "sub").mkdir(parents=True)
+    (elsewhere / "sub/precious").touch()
+    (tree / "libs/sub").rmdir()
+    (tree / "libs").rmdir()
+    (tree / "libs").symlink_to(elsewhere)
+    (source / "run").write_text("another", encoding="utf-8")
+    snapshot = taken()
+    tree = lay_out(snapshot, source, trees)
+    assert (elsewhere / "sub/precious").exists()
+    assert not (tree / "libs").is_symlink()
+    assert not altered(snapshot, tree)
+
+
+def test_modes_that_a_stage_has_changed_are_none_of_the_next_contents(source: Path, trees: Path) -> None:
+    tree = lay_out(_snapshot(source), source, trees)
+    (tree / "private").chmod(0o600)
+    (tree / "deep").chmod(0o500)
+    (tree / "read-only").mkdir()
+    (tree / "read-only/left").touch()
+    (tree / "read-only").chmod(0o500)
+    (source / "run").write_text("another", encoding="utf-8")
+    snapshot = _snapshot(source)
+    tree = lay_out(snapshot, source, trees)
+    assert not altered(snapshot, tree)
+    modes = {name: stat.S_IMODE((tree / name).stat().st_mode) for name in ("private", "deep")}
+    assert modes == {"private": 0o644, "deep": 0o755}
+    assert not (tree / "read-only").exists()
+
+
 def test_a_half_made_tree_is_made_again(source: Path, trees: Path) -> None:
     snapshot = _snapshot(source)
     tree = trees / snapshot.digest[:16]
