@@ -161,6 +161,16 @@ def test_a_comment_has_one_file_linted_again_and_all_is_said_as_before(bench: Be
     assert reused == len(one[2]) - 1
 
 
+def test_several_processes_that_the_project_asks_for_change_nothing(bench: Bench) -> None:
+    """Each of them would add what is kept of the other files to the score."""
+    write_files(bench.tree, {"pyproject.toml": "[tool.pylint.main]\njobs = 3\n"})
+    bench.run(bench.shelves)
+    comment(random.Random(1), bench.tree / path_of(3), bench.tree)
+    one, other, reused = bench.differs()
+    assert one == other
+    assert reused == len(one[2]) - 1
+
+
 def test_what_is_gone_from_a_module_is_missed_in_those_that_used_it(bench: Bench) -> None:
     bench.run(bench.shelves)
     loses_a_function(random.Random(1), bench.tree / path_of(18), bench.tree)
