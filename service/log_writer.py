@@ -5,6 +5,7 @@ each answer, and that cost more than all that the hooks do (docs/performance.md)
 has its line written before its answer is sent; in company a line waits for the others', some hundredths of a second.
 """
 
+import contextlib
 import logging
 import os
 import select
@@ -22,22 +23,32 @@ PATIENCE_SECONDS = 2.0
 
 
 class LogWriter(logging.StreamHandler[TextIO]):
-    """Writes to the stream's file, and never waits for room: a reader that stands still must not stop the service.
+    """Writes to the stream's file where there is room: a reader that stands still must not stop the service.
 
     The server says which requests it has taken on. Without a server each line is written at once.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__(stream)
-        self._lines: deque[bytes] = deque()
+        # Each with how many lines are lost if it can't be written.
+        self._lines: deque[tuple[bytes, int]] = deque()
         self._since = 0.0
-        self._lost = 0
+        self._lost: deque[int] = deque()
         # Whoever takes it out may write.
         self._turn = deque([True])
         # Requests whose line is still to come, and the thread that is at work on each. One step on a set or a dict
         # needs no lock.
         self._ahead: set[object] = set()
         self._at_work: dict[int, object] = {}
+        # What waits in the parent is the parent's to write.
+        os.register_at_fork(after_in_child=self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        self._lines.clear()
+        self._ahead.clear()
+        self._at_work.clear()
+        self._lost.clear()
+        self._turn = deque([True])
 
     def expect(self, request: object) -> None:
         """There will be a line of this request, or ``done``."""
@@ -83,11 +94,11 @@ class LogWriter(logging.StreamHandler[TextIO]):
             self.flush()
         waiting = len(self._lines)
         if waiting >= KEPT:
-            self._lost += 1
+            self._lost.append(1)
             return
         if not waiting:
             self._since = time.monotonic()
-        self._lines.append(line)
+        self._lines.append((line, 1))
         if not self._ahead or waiting >= TOGETHER or record.levelno >= logging.ERROR:
             self.flush()
 
@@ -103,15 +114,14 @@ class LogWriter(logging.StreamHandler[TextIO]):
     def _write(self, patience: float) -> None:
         # A thread that finds another one writing leaves its line to that one, which looks again when it has done.
         while self._lines:
+            turn: list[bool] = []
             try:
-                turn = self._turn.pop()
-            except IndexError:
-                return
-            try:
-                if not self._written(self.stream.fileno(), patience):
+                with contextlib.suppress(IndexError):
+                    turn.append(self._turn.pop())
+                if not turn or not self._written(self.stream.fileno(), patience):
                     return
             finally:
-                self._turn.append(turn)
+                self._turn.extend(turn)
 
     def _written(self, file: int, patience: float) -> bool:
         """Whether there was room, and so some was written: as much as a pipe then takes whole, at once (PIPE_BUF)."""
@@ -119,23 +129,24 @@ class LogWriter(logging.StreamHandler[TextIO]):
         room.register(file, select.POLLOUT)
         if not room.poll(patience * 1000):
             return False
-        if self._lost:
-            lost, self._lost = self._lost, 0
-            said = "%s log lines are lost, because nobody read the log"
-            told = logging.LogRecord(__name__, logging.WARNING, "", 0, said, (lost,), None)
-            self._lines.append(f"{self.format(told)}\n".encode())
-        text = self._lines.popleft()
-        together = [text]
-        size = len(text)
-        while self._lines and size + len(self._lines[0]) <= select.PIPE_BUF:
-            together.append(self._lines.popleft())
-            size += len(together[-1])
         self._since = time.monotonic()
-        rest = b"".join(together)
+        lost = sum(self._lost.popleft() for _ in range(len(self._lost)))
+        if lost:
+            said = "%s log lines are lost, because they could not be written"
+            told = logging.LogRecord(__name__, logging.WARNING, "", 0, said, (lost,), None)
+            self._lines.append((f"{self.format(told)}\n".encode(), lost))
+        together = [self._lines.popleft()]
+        size = len(together[0][0])
+        while self._lines and size + len(self._lines[0][0]) <= select.PIPE_BUF:
+            together.append(self._lines.popleft())
+            size += len(together[-1][0])
+        text = b"".join(line for line, _ in together)
         try:
-            while rest:
-                rest = rest[os.write(file, rest) :]
+            written = os.write(file, text[: select.PIPE_BUF])
         except OSError:
             # Nobody will ever read it, or the disk is full: the service goes on.
-            self._lost += len(together)
+            self._lost.append(sum(lines for _, lines in together))
+        else:
+            if text[written:]:
+                self._lines.appendleft((text[written:], 1))
         return True

@@ -135,7 +135,7 @@ def test_a_log_that_nobody_reads_stops_nothing_and_says_later_what_it_lost(
     while size:
         size -= len(log.read())
     log.say("3")
-    assert log.read() == "0\n1\n2\n2 log lines are lost, because nobody read the log\n3\n"
+    assert log.read() == "0\n1\n2\n2 log lines are lost, because they could not be written\n3\n"
 
 
 def test_what_is_left_is_written_at_the_end(log: Log) -> None:
@@ -174,6 +174,50 @@ def test_a_reader_that_is_gone_stops_nothing(monkeypatch: pytest.MonkeyPatch) ->
         assert os.read(read, 100).startswith(b"heard\n1 log lines are lost")
         writer.stream.close()
         os.close(read)
+
+
+def test_the_number_of_lost_lines_is_right_after_several_faults() -> None:
+    """A note that could not be written either stands for the lines that it told of, and is none itself."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    with os.fdopen(full, "w") as stream:
+        writer = LogWriter(stream)
+        for number in range(100):
+            writer.emit(logging.makeLogRecord({"msg": str(number), "levelno": logging.INFO}))
+        read, other = os.pipe()
+        writer.setStream(os.fdopen(other, "w"))
+        writer.emit(logging.makeLogRecord({"msg": "heard", "levelno": logging.INFO}))
+        assert os.read(read, 200).decode().startswith("heard\n100 log lines are lost")
+        writer.stream.close()
+        os.close(read)
+
+
+def test_of_a_line_longer_than_a_pipe_takes_whole_the_rest_waits_for_room(log: Log) -> None:
+    """A traceback may be that long. It is no reason to stand still."""
+    size = log.fill()
+    while size > select.PIPE_BUF or not log.stream.writable():
+        size -= len(log.read())
+    text = "a" * (3 * select.PIPE_BUF)
+    log.say(text, logging.ERROR)
+    seen = ""
+    for _ in range(9):
+        seen += log.read()
+        log.writer.due(1.0)
+    assert seen.lstrip("\n") == f"{text}\n"
+
+
+def test_what_waits_in_a_process_is_not_written_by_its_children(log: Log) -> None:
+    """Workers are forked from one that has the application loaded."""
+    log.writer.expect("other")
+    log.say("of the parent")
+    child = os.fork()
+    if not child:
+        log.writer.flush()
+        log.say("of the child")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert log.read() == "of the child\n"
+    log.writer.done("other")
+    assert log.read() == "of the parent\n"
 
 
 def test_a_line_that_comes_while_another_is_written_is_not_forgotten(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
