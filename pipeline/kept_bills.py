@@ -31,7 +31,8 @@ class KeptBills:
         self._shelves = ShelvedResults(
             place.root / ".pipeline" / "cache" / "files",
             place.console,
-            reads=not why_fresh(place.settings),
+            # What a real push signs is made anew, whoever may have written into the cache.
+            reads=not why_fresh(place.settings) and not place.settings.push.registry,
             writes=may_write(place.settings, place.environ),
         )
         self._kept: Mapping[str, str] | None = None

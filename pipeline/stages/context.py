@@ -130,21 +130,14 @@ class Revealing(Protocol):
         ...
 
 
-@runtime_checkable
-class Spreading(Protocol):
-    """A stage whose tool can use several cores (:attr:`Context.cores`)."""
-
-    def spreads(self, settings: Settings) -> bool:
-        """Whether it does in this project."""
-        ...
-
-
 def traits(stage: Stage, settings: Settings) -> dict[str, bool]:
     """What a stage's schedule must know: by the name of the field of :class:`pipeline.core.schedule.Task`."""
+    # One that spreads in any project may say so by an attribute.
+    found = getattr(stage, "spreads", False)
     return {
         "alone": getattr(stage, "alone", False),
         "waits": getattr(stage, "waits", False),
-        "spreads": isinstance(stage, Spreading) and stage.spreads(settings),
+        "spreads": bool(found(settings) if callable(found) else found),
     }
 
 
@@ -158,7 +151,8 @@ class Stage(Protocol):
 
     ``run`` examines; what status follows from that is not the stage's to say (:func:`pipeline.core.verdict.conclude`).
     A stage that must have the machine for itself, since it measures time, has an attribute ``alone`` that is true; one
-    that mostly waits for a container or a network has one called ``waits``.
+    that mostly waits for a container or a network has one called ``waits``. One whose tool can use several cores
+    (:attr:`Context.cores`) has a method ``spreads(settings)`` that says whether it does.
     Trouble is raised: a ConfigurationError for what the user must mend (exit 2), a TargetFault for a certain fault of
     the target (``fail``), anything else of the error tree means that nothing can be said (``inconclusive``).
     """

@@ -52,12 +52,13 @@ def restarting(context: Context, image: str) -> Iterator[Future[None]]:
             started[0].remove()
 
     with ThreadPoolExecutor(1) as aside:
-        story = aside.submit(tell)
+        told: list[Future[None]] = []
         try:
-            yield story
+            told.append(aside.submit(tell))
+            yield told[0]
         finally:
             over.set()
-            for container in () if story.done() else started:
+            for container in () if told and told[0].done() else started:
                 # Whoever still waits for it meets its absence.
                 container.remove()
 

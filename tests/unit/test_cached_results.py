@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from pipeline import result_inputs
+from pipeline import cached_results, result_inputs
 from pipeline.core.cache_inputs import Inputs, Lasting
 from pipeline.core.stage import Examination, Tool
 from pipeline.errors import EngineTrouble
 from pipeline.execution.clock import SystemClock
+from pipeline.execution.identities import package_digest
 from pipeline.execution.store import ResultStore
 from pipeline.opened import Opened
 from pipeline.run import Run
@@ -247,7 +248,8 @@ def test_code_of_the_pipeline_that_changes_while_the_stage_runs_is_not_that_of_t
     package = tmp_path / "package"
     package.mkdir()
     (package / "work.py").write_text("WORK = 1\n", encoding="utf-8")
-    monkeypatch.setattr(result_inputs, "PACKAGE", package)
+    for module in (result_inputs, cached_results):
+        monkeypatch.setattr(module, "PACKAGE", package)
 
     def edited(context: Context) -> Examination:
         (package / "work.py").write_text("WORK = 2\n", encoding="utf-8")
@@ -255,7 +257,12 @@ def test_code_of_the_pipeline_that_changes_while_the_stage_runs_is_not_that_of_t
 
     run(project, DeclaredStage("lint", edited))
     assert not entries(project)
+    # This process still runs on what it loaded before.
     run(project, DeclaredStage("lint", green), "run-2")
+    assert not entries(project)
+    # The next one does not.
+    package_digest.cache_clear()
+    run(project, DeclaredStage("lint", green), "run-3")
     assert len(entries(project)) == 1
 
 

@@ -116,6 +116,14 @@ def test_fresh_uses_none_and_a_change_request_leaves_none(tmp_path: Path, writte
     assert len(written) == 6
 
 
+def test_what_a_real_push_signs_is_made_anew(tmp_path: Path, written: list[Bill]) -> None:
+    """Whoever can write into the cache would choose it."""
+    project = make_project(tmp_path / "project")
+    for _ in range(2):
+        bills(project, made(FLASK), PIPELINE_PUSH_REGISTRY="registry.example.org")
+    assert len(written) == 4
+
+
 def test_without_components_there_is_none(tmp_path: Path) -> None:
     assert not bills(make_project(tmp_path / "project"), made())
 

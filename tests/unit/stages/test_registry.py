@@ -46,6 +46,12 @@ def test_the_tests_can_use_several_cores() -> None:
     assert shares == {"lint": 1, "scan": 1, "secrets": 1, "audit": 1, "test": 3, "build": 1}
 
 
+@pytest.mark.parametrize("spreads", [True, False])
+def test_a_stage_of_ones_own_may_say_it_by_an_attribute(spreads: bool) -> None:
+    stage = type("Own", (SampleStage,), {"spreads": spreads})("own")
+    assert traits(stage, Settings()) == {"alone": False, "waits": False, "spreads": spreads}
+
+
 @pytest.mark.parametrize(
     ("stage", "told"),
     [
