@@ -8,10 +8,26 @@ from typing import Any
 from pipeline.core.containers import Image, Layer
 
 
-def engine_name(about: Mapping[str, Any]) -> str:
-    """``docker``, or ``podman`` where that answers in its place."""
-    components = about.get("Components") or []
-    return "podman" if any("podman" in str(part.get("Name", "")).lower() for part in components) else "docker"
+class Described:
+    """An engine by what it tells of itself, ``_about``: the answer to ``/version``."""
+
+    _about: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """``docker``, or ``podman`` where that answers in its place."""
+        components = self._about.get("Components") or []
+        return "podman" if any("podman" in str(part.get("Name", "")).lower() for part in components) else "docker"
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+        return str(self._about["Version"])
+
+    @property
+    def architecture(self) -> str:
+        """The architecture that it runs, in Go's words: ``amd64``, ``arm64``."""
+        return str(self._about["Arch"])
 
 
 def image_of(answer: Mapping[str, Any], history: Iterable[Mapping[str, Any]]) -> Image:

@@ -26,7 +26,7 @@ from pipeline.core.containers import (
 from pipeline.core.ports import Progress
 from pipeline.engines import docker_stream
 from pipeline.engines.discovery import Endpoint
-from pipeline.engines.docker_answers import engine_name, image_of
+from pipeline.engines.docker_answers import Described, image_of
 from pipeline.engines.docker_container import remove_container, start_hardened
 from pipeline.engines.docker_faults import (
     SDK_ERRORS,
@@ -49,7 +49,7 @@ _BAD_REQUEST = 400
 _STEP_WIDTH = 100
 
 
-class DockerEngine:
+class DockerEngine(Described):
     """A ContainerEngine at an endpoint that answers. ``timeout_s`` is how long it may stay silent."""
 
     def __init__(self, endpoint: Endpoint, *, timeout_s: float, progress: Progress) -> None:
@@ -59,25 +59,10 @@ class DockerEngine:
         with speaking("tell its version"):
             self._client = endpoint.connect(timeout_s)
             try:
-                self._about: dict[str, Any] = self._client.version()
+                self._about = self._client.version()
             except BaseException:
                 self._client.close()
                 raise
-
-    @property
-    def name(self) -> str:
-        """``docker``, or ``podman`` where that answers in its place."""
-        return engine_name(self._about)
-
-    @property
-    def version(self) -> str:
-        """Its version."""
-        return str(self._about["Version"])
-
-    @property
-    def architecture(self) -> str:
-        """The architecture that it runs, in Go's words: ``amd64``, ``arm64``."""
-        return str(self._about["Arch"])
 
     def build(self, request: BuildRequest) -> tuple[str, str]:
         """Build with the classic builder; the image id and the build's log.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pipeline.core.containers import ContainerEngine, Image
-from pipeline.engines.docker_answers import engine_name, image_of
+from pipeline.engines.docker_answers import Described, image_of
 from pipeline.engines.unix_socket import NoPlainAnswer, asked, version_of
 from pipeline.errors import EngineTrouble
 
@@ -21,7 +21,7 @@ _BY_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _ABSENT = 404
 
 
-class EngineAtHand:
+class EngineAtHand(Described):
     """A ContainerEngine at the unix socket ``address``; ``whole`` opens the same by the SDK. ``timeout_s`` is how long
     it may stay silent.
 
@@ -37,21 +37,6 @@ class EngineAtHand:
         self._guard = threading.Lock()
         with self._speaking("tell its version"):
             self._about = version_of(address, timeout_s)
-
-    @property
-    def name(self) -> str:
-        """``docker``, or ``podman`` where that answers in its place."""
-        return engine_name(self._about)
-
-    @property
-    def version(self) -> str:
-        """Its version."""
-        return str(self._about["Version"])
-
-    @property
-    def architecture(self) -> str:
-        """The architecture that it runs, in Go's words."""
-        return str(self._about["Arch"])
 
     def image(self, reference: str) -> Image | None:
         """The image with this id or tag, or none.
