@@ -215,9 +215,12 @@ def test_what_waits_in_a_process_is_not_written_by_its_children(log: Log) -> Non
     log.say("of the parent")
     child = os.fork()
     if not child:
-        log.writer.flush()
-        log.say("of the child")
-        os._exit(0)
+        try:
+            log.writer.flush()
+            log.say("of the child")
+        finally:
+            # Whatever happens, nothing of the test run may go on in this copy of it.
+            os._exit(0)
     os.waitpid(child, 0)
     assert log.read() == "of the child\n"
     log.writer.done("other")
