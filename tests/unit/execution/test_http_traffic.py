@@ -13,7 +13,6 @@ from pipeline.execution.traffic import CONNECTIONS, HttpTraffic
 from pipeline.execution.wire import SocketWire
 from tests.scripted_http import Asked, Reply, scripted_http
 
-
 LONGEST_S = 60.0
 """Whatever is waited for takes far less, in seconds, however busy the machine is."""
 
@@ -66,7 +65,9 @@ def test_a_silent_server_costs_a_bounded_time() -> None:
     with scripted_http(silent) as server:
         started = time.monotonic()
         try:
-            samples = HttpTraffic().send(plan("/", each=50), {"candidate": f"http://{server.host}"}, each_s=0.2, all_s=1)
+            samples = HttpTraffic().send(
+                plan("/", each=50), {"candidate": f"http://{server.host}"}, each_s=0.2, all_s=1
+            )
         finally:
             over.set()
         assert time.monotonic() - started < LONGEST_S
