@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.input_manifest import Manifest
 from pipeline.errors import StorageTrouble
+from pipeline.execution import result_cache
 from pipeline.execution.result_cache import Damaged, Kept, ResultCache
 
 MANIFEST = Manifest(stage="lint", parts={"files": {"a.py": "file 1"}})
@@ -75,6 +76,25 @@ def test_any_changed_byte_is_noticed(tmp_path: Path, data: st.DataObject) -> Non
             cache.get("lint", entry().key)
     assert cache.put("lint", entry())
     assert cache.get("lint", entry().key) is not None
+
+
+def test_an_entry_that_is_replaced_again_and_again_while_it_is_read_is_whole_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, sizes = ResultCache(tmp_path, LARGE), iter(range(11, 16))
+    cache.put("lint", entry())
+    content = vars(result_cache)["_content"]
+
+    def replaced(path: Path) -> Any:
+        found = content(path)
+        if path.name == "entry.json" and (size := next(sizes, 0)):
+            cache.put("lint", entry(size=size))
+        return found
+
+    monkeypatch.setattr(result_cache, "_content", replaced)
+    kept = cache.get("lint", entry().key)
+    assert kept is not None
+    assert kept.raw == entry(size=15).raw
 
 
 def test_an_entry_in_another_one_s_place_is_damaged(tmp_path: Path) -> None:
