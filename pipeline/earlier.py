@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import platform
@@ -156,6 +157,10 @@ def _seal(place: Path, told: str) -> str:
 
 
 def _forget_oldest(folder: Path) -> None:
-    kept = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in kept[MOST_KEPT:]:
+    kept = []
+    for path in folder.glob("*.json"):
+        # Stages have processes of their own, and another one may be at the same.
+        with contextlib.suppress(FileNotFoundError):
+            kept.append((path.stat().st_mtime, path))
+    for _, path in sorted(kept, reverse=True)[MOST_KEPT:]:
         path.unlink(missing_ok=True)

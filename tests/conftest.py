@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-# Timings say nothing on a shared machine; what is to be fast is measured in benchmarks.
-settings.register_profile("any machine", deadline=None, print_blob=True)
-settings.load_profile("any machine")
+# Timings say nothing on a shared machine; what is to be fast is measured in benchmarks. The same examples each time: a
+# gate must not depend on luck. The long dose looks for new ones.
+settings.register_profile("any machine", deadline=None, derandomize=True, database=None)
+settings.register_profile("long dose", deadline=None, derandomize=False, print_blob=True)
 
 SHAPING = ("PIPELINE_", "GITHUB_", "GITLAB_", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
 
@@ -18,6 +19,11 @@ SHAPING = ("PIPELINE_", "GITHUB_", "GITLAB_", "NO_COLOR", "FORCE_COLOR", "COLUMN
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--full`` runs the long doses too."""
     parser.addoption("--full", action="store_true", help="run the long doses too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the examples of property tests before the first of them is imported, since each takes note of it then."""
+    settings.load_profile("long dose" if config.getoption("--full") else "any machine")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -89,6 +89,8 @@ def fake_dockerd(path: Path, answers: dict[str, Any] | None = None) -> Iterator[
         """One thread a connection."""
 
         daemon_threads = True
+        # socketserver's five are few for clients that ask in parallel: the next one would be refused.
+        request_queue_size = 128
 
     server = Server(str(path), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

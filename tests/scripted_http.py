@@ -48,6 +48,8 @@ class _Server(ThreadingHTTPServer):
     """Says nothing of clients that hang up: that is what some tests make them do."""
 
     daemon_threads = True
+    # socketserver's five are few for clients that ask in parallel: the next one would wait for a second and more.
+    request_queue_size = 128
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Tell of everything else."""

@@ -196,6 +196,15 @@ def test_the_cache_keeps_the_newest(project: Path, monkeypatch: pytest.MonkeyPat
     assert len(list((project / ".pipeline/cache/against").iterdir())) == 1
 
 
+def test_an_answer_that_another_stage_has_just_forgotten_is_no_trouble(project: Path) -> None:
+    kept = project / ".pipeline/cache/against"
+    kept.mkdir(parents=True)
+    # Listed, and no longer there when it is looked at.
+    (kept / "gone.json").symlink_to("nowhere")
+    assert carry_out(project, looking(), against="HEAD")["verdict"] == "pass"
+    assert len(list(kept.glob("*.json"))) == 2
+
+
 def test_a_finding_about_today_s_own_configuration_is_never_an_old_one(project: Path) -> None:
     def of_pipeline(context: Context) -> Examination:
         seen = look(context)

@@ -214,7 +214,7 @@ def test_a_job_that_may_not_ask_who_it_is_is_told_what_to_do(monkeypatch: pytest
 
 def test_a_service_that_is_silent_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyless, "LIMIT_S", 0.2)
-    with sigstore_stand_in(silent_s=0.6) as services:
+    with sigstore_stand_in(silent_s=5.0) as services:
         services.ambient(monkeypatch)
         with pytest.raises(CouldNotTell, match="there was no answer within"):
             signer(services)

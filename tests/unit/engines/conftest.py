@@ -10,7 +10,7 @@ import pytest
 from pipeline.engines.docker_engine import DockerEngine
 from pipeline.testing import SilentProgress
 from tests.fake_dockerd import FakeDockerd, fake_dockerd
-from tests.unit.engines.docker_kit import SILENCE_S, endpoint
+from tests.unit.engines.docker_kit import PATIENCE_S, endpoint
 
 
 @pytest.fixture(name="fake")
@@ -27,6 +27,6 @@ def _progress() -> SilentProgress:
 @pytest.fixture(name="engine")
 def _engine(tmp_path: Path, fake: FakeDockerd, progress: SilentProgress) -> Iterator[DockerEngine]:
     del fake
-    engine = DockerEngine(endpoint(tmp_path), timeout_s=SILENCE_S, progress=progress)
+    engine = DockerEngine(endpoint(tmp_path), timeout_s=PATIENCE_S, progress=progress)
     yield engine
     engine.close()

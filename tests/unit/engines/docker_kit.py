@@ -12,7 +12,10 @@ from pipeline.engines.discovery import Endpoint
 from tests.fake_dockerd import Call
 
 ID = "sha256:" + "1" * 64
+PATIENCE_S = 60.0
+"""How long an engine may be silent in tests that are not about its silence; a busy machine is, for seconds."""
 SILENCE_S = 1.0
+"""How long it may be in those that are."""
 
 
 def endpoint(folder: Path) -> Endpoint:

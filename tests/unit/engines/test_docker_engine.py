@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pipeline.engines.docker_engine import DockerEngine
 from pipeline.errors import EngineTrouble, RegistryTrouble, StorageTrouble
 from pipeline.testing import SilentProgress
 from tests.fake_dockerd import VERSION, Call, FakeDockerd, Refusal, Stream, fake_dockerd
-from tests.unit.engines.docker_kit import ID, SILENCE_S, build_request, query
+from tests.unit.engines.docker_kit import ID, PATIENCE_S, SILENCE_S, build_request, endpoint, query
 
 
 def test_it_says_what_it_is(engine: DockerEngine) -> None:
@@ -115,8 +116,17 @@ def test_an_answer_that_breaks_off_is_trouble(
         engine.build(build_request(tmp_path))
 
 
+@pytest.fixture(name="hasty")
+def _hasty(tmp_path: Path, fake: FakeDockerd) -> Iterator[DockerEngine]:
+    """An engine that is asked whether it is well after a short silence."""
+    del fake
+    engine = DockerEngine(endpoint(tmp_path), timeout_s=SILENCE_S, progress=SilentProgress())
+    yield engine
+    engine.close()
+
+
 def test_an_engine_that_goes_deaf_in_the_middle_is_noticed(
-    tmp_path: Path, fake: FakeDockerd, engine: DockerEngine
+    tmp_path: Path, fake: FakeDockerd, hasty: DockerEngine
 ) -> None:
     def stall(call: Call) -> Stream:
         del call
@@ -126,21 +136,26 @@ def test_an_engine_that_goes_deaf_in_the_middle_is_noticed(
     fake.answers["POST /build"] = stall
     started = time.monotonic()
     with pytest.raises(EngineTrouble, match="stopped answering while it was to build the image"):
-        engine.build(build_request(tmp_path))
-    assert time.monotonic() - started < 15
+        hasty.build(build_request(tmp_path, timeout_s=4 * PATIENCE_S))
+    assert time.monotonic() - started < PATIENCE_S
 
 
 def test_an_engine_that_is_silent_and_well_is_waited_for(
-    tmp_path: Path, fake: FakeDockerd, engine: DockerEngine
+    tmp_path: Path, fake: FakeDockerd, hasty: DockerEngine
 ) -> None:
     def slow(call: Call) -> Stream:
         del call
-        time.sleep(2.5 * SILENCE_S)
+        until = time.monotonic() + PATIENCE_S
+        # Silent until it has been asked twice whether it is well.
+        while len(fake.asked("GET /_ping")) < 2 and time.monotonic() < until:
+            time.sleep(0.02)
         return Stream([{"aux": {"ID": ID}}])
 
     fake.answers["POST /build"] = slow
-    assert engine.build(build_request(tmp_path))[0] == ID
-    assert len(fake.asked("GET /_ping")) == 2
+    begun = time.monotonic()
+    assert hasty.build(build_request(tmp_path, timeout_s=4 * PATIENCE_S))[0] == ID
+    assert len(fake.asked("GET /_ping")) >= 2
+    assert time.monotonic() - begun >= 2 * SILENCE_S
 
 
 def test_a_build_has_an_end_in_any_case(tmp_path: Path, fake: FakeDockerd, engine: DockerEngine) -> None:
@@ -151,9 +166,10 @@ def test_a_build_has_an_end_in_any_case(tmp_path: Path, fake: FakeDockerd, engin
 
 def test_nothing_is_left_running_after_a_failure(tmp_path: Path, fake: FakeDockerd, engine: DockerEngine) -> None:
     fake.answers["POST /build"] = Stream([{"error": "COPY failed: x"}], stall=True)
+    before = {*threading.enumerate()}
     with pytest.raises(BuildFault):
         engine.build(build_request(tmp_path))
-    assert not [thread for thread in threading.enumerate() if thread.name == "engine-stream"]
+    assert not [thread for thread in {*threading.enumerate()} - before if thread.name == "engine-stream"]
 
 
 def test_an_image_is_described_with_its_layers(fake: FakeDockerd, engine: DockerEngine) -> None:

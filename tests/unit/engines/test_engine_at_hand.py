@@ -78,9 +78,9 @@ def test_trouble_is_not_taken_for_absence_and_told_by_the_sdk(tmp_path: Path, an
 
 def test_an_engine_that_falls_silent_is_trouble_after_its_time(tmp_path: Path) -> None:
     with fake_dockerd(tmp_path / "docker.sock", dict(ANSWERS)) as fake:
-        engine = at_hand(tmp_path, timeout_s=0.2)
+        engine = at_hand(tmp_path, timeout_s=1.5)
         fake.deaf.set()
-        with pytest.raises(EngineTrouble, match=r"describe an image.*nothing for 0\.2 seconds"):
+        with pytest.raises(EngineTrouble, match=r"describe an image.*nothing for 1\.5 seconds"):
             engine.image(IDENTITY)
         with pytest.raises(EngineTrouble, match="tell its version"):
             at_hand(tmp_path, timeout_s=0.2)

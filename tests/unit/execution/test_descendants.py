@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.execution.descendants import MARK, end_marked
@@ -52,6 +53,14 @@ def python(code: str) -> tuple[str, ...]:
     return (sys.executable, "-c", code)
 
 
+def soon(happened: Callable[[], bool]) -> None:
+    """Wait until it has."""
+    until = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def test_orphans_are_ended_too_and_who_is_spared_is_not() -> None:
     done = subprocess.run(python(FAMILY), cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -63,10 +72,7 @@ def test_a_process_ends_with_its_parent_however_that_ends() -> None:
         child = int(parent.stdout.readline())
         assert process_started(child)
         parent.send_signal(signal.SIGKILL)
-    until = time.monotonic() + 60
-    while process_started(child):
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    soon(lambda: not process_started(child))
 
 
 def test_what_a_killed_run_has_left_is_known_by_its_mark(tmp_path: Path) -> None:
@@ -79,6 +85,8 @@ def test_what_a_killed_run_has_left_is_known_by_its_mark(tmp_path: Path) -> None
         )
         for process in (left, ours, other):
             ends.callback(process.kill)
+        # Where Popen returns the kernel may still be about to give the new program its environment.
+        soon(lambda: all(name.encode() in Path(f"/proc/{p.pid}/environ").read_bytes() for p in (left, ours, other)))
         assert end_marked(checkout, "run-2")
         # This process is its parent, and what kills takes note of the end of its own children too.
         assert not process_started(left.pid)

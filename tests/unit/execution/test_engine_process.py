@@ -98,7 +98,7 @@ def test_an_orphaned_containerd_of_ours_is_ended_and_no_other(tmp_path: Path) ->
             pass
         EngineProcess(place).stop()
         with contextlib.suppress(ChildProcessError):
-            ours.wait(5)
+            ours.wait(60)
         assert not Path(f"/proc/{ours.pid}").exists()
         assert other.poll() is None
     finally:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import EngineTrouble, StorageTrouble, ToolTrouble
+from pipeline.execution import provisioning
 from pipeline.execution.engine_installation import Machine
 from pipeline.execution.engine_process import EnginePlace, EngineProcess, answers
 from pipeline.execution.processes import start_detached
@@ -55,7 +56,7 @@ class Site:
     started: list[list[str]] = field(default_factory=list)
     environments: list[Mapping[str, str]] = field(default_factory=list)
 
-    def provisioner(self, *options: str, patience_s: float = 10.0) -> Provisioner:
+    def provisioner(self, *options: str, patience_s: float = 60.0) -> Provisioner:
         """One whose engine gets further options."""
         return Provisioner(replace(self.place, options=options), self.machine, patience_s=patience_s)
 
@@ -160,7 +161,8 @@ def test_a_remedy_is_tried_once(site: Site) -> None:
     assert len(site.started) == 2
 
 
-def test_an_engine_that_never_answers_is_stopped(site: Site) -> None:
+def test_an_engine_that_never_answers_is_stopped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provisioning, "_SAY_EVERY_S", 0.5)
     with pytest.raises(EngineTrouble, match="did not answer within 2 seconds, and was stopped"):
         site.provisioner("--deaf", patience_s=2.5).start()
     assert EngineProcess(site.place).pid() is None

@@ -16,10 +16,13 @@ from hypothesis import strategies as st
 
 from pipeline.core.input_manifest import Manifest
 from pipeline.errors import StorageTrouble
+from pipeline.execution import result_cache
 from pipeline.execution.result_cache import Damaged, Kept, ResultCache
 
 MANIFEST = Manifest(stage="lint", parts={"files": {"a.py": "file 1"}})
 LARGE = 10**9
+LONGEST_S = 60.0
+"""Whatever is waited for takes far less, in seconds, however busy the machine is."""
 
 
 def entry(number: int = 1, size: int = 10, run: str = "run-1") -> Kept:
@@ -73,6 +76,25 @@ def test_any_changed_byte_is_noticed(tmp_path: Path, data: st.DataObject) -> Non
             cache.get("lint", entry().key)
     assert cache.put("lint", entry())
     assert cache.get("lint", entry().key) is not None
+
+
+def test_an_entry_that_is_replaced_again_and_again_while_it_is_read_is_whole_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, sizes = ResultCache(tmp_path, LARGE), iter(range(11, 16))
+    cache.put("lint", entry())
+    content = vars(result_cache)["_content"]
+
+    def replaced(path: Path) -> Any:
+        found = content(path)
+        if path.name == "entry.json" and (size := next(sizes, 0)):
+            cache.put("lint", entry(size=size))
+        return found
+
+    monkeypatch.setattr(result_cache, "_content", replaced)
+    kept = cache.get("lint", entry().key)
+    assert kept is not None
+    assert kept.raw == entry(size=15).raw
 
 
 def test_an_entry_in_another_one_s_place_is_damaged(tmp_path: Path) -> None:
@@ -158,20 +180,24 @@ def test_what_killed_runs_left_goes_when_it_is_old(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "lint").iterdir()} == {".new-c", entry().key}
 
 
-def _put_again_and_again(root: Path, until: float, room: int) -> None:
+def _put_again_and_again(root: Path, over: Any, room: int) -> None:
     cache, number = ResultCache(root, room), 0
-    while time.monotonic() < until:
+    until = time.monotonic() + LONGEST_S
+    while not over.is_set() and time.monotonic() < until:
         cache.put("lint", entry(number % 3, size=2_000, run=f"{os.getpid()}"))
         number += 1
 
 
-def _count_reads(root: Path, until: float, results: Any) -> None:
+def _count_reads(root: Path, over: Any, results: Any) -> None:
     cache, count = ResultCache(root, LARGE), 0
-    while time.monotonic() < until:
+    begun = time.monotonic()
+    # For a second, and on a busy machine until there was something to read.
+    while (seconds := time.monotonic() - begun) < 1 or (not count and seconds < LONGEST_S):
         for number in range(3):
             # Raises Damaged where it sees half of anything.
             found = cache.get("lint", entry(number).key)
             count += found is not None and found.result == entry(number).result
+    over.set()
     results.put(count)
 
 
@@ -179,14 +205,17 @@ def _count_reads(root: Path, until: float, results: Any) -> None:
 def test_several_runs_at_once_see_whole_entries_or_none(tmp_path: Path, room: int) -> None:
     context = multiprocessing.get_context("fork")
     results: Any = context.Queue()
-    until = time.monotonic() + 1.0
-    writers = [context.Process(target=_put_again_and_again, args=(tmp_path, until, room)) for _ in range(2)]
-    reader = context.Process(target=_count_reads, args=(tmp_path, until, results))
+    over = context.Event()
+    writers = [context.Process(target=_put_again_and_again, args=(tmp_path, over, room)) for _ in range(2)]
+    reader = context.Process(target=_count_reads, args=(tmp_path, over, results))
     everybody = [*writers, reader]
     for process in everybody:
         process.start()
+    reader.join(2 * LONGEST_S)
+    # Also where the reader has failed.
+    over.set()
     for process in everybody:
-        process.join(30)
+        process.join(2 * LONGEST_S)
     assert [process.exitcode for process in everybody] == [0, 0, 0]
     assert results.get(timeout=10) > 0
 
@@ -194,14 +223,14 @@ def test_several_runs_at_once_see_whole_entries_or_none(tmp_path: Path, room: in
 @pytest.mark.parametrize("delay", [0.001 * number for number in range(8)])
 def test_a_kill_at_any_moment_leaves_whole_entries(tmp_path: Path, delay: float) -> None:
     context = multiprocessing.get_context("fork")
-    writer = context.Process(target=_put_again_and_again, args=(tmp_path, time.monotonic() + 30, 5_500))
+    writer = context.Process(target=_put_again_and_again, args=(tmp_path, context.Event(), 5_500))
     writer.start()
     while not (tmp_path / "lint").is_dir():
         time.sleep(0.001)
     time.sleep(delay)
     assert writer.pid is not None
     os.kill(writer.pid, signal.SIGKILL)
-    writer.join(10)
+    writer.join(LONGEST_S)
     cache = ResultCache(tmp_path, LARGE)
     for number in range(3):
         found = cache.get("lint", entry(number).key)

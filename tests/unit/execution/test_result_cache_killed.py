@@ -75,7 +75,7 @@ def in_a_child(work: Callable[..., None], *arguments: Any) -> int:
     """What comes of it: 0 for an end as usual, 3 for trouble that was told, else the signal below zero."""
     child = FORKED.Process(target=work, args=arguments)
     child.start()
-    child.join(30)
+    child.join(120)
     assert child.exitcode is not None
     return child.exitcode
 
