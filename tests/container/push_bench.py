@@ -132,7 +132,7 @@ def client(host: str, repository: str, *, credentials: Credentials | None = None
     """Straight to a registry."""
     login = credentials or Credentials()
     transport = RegistryTransport(
-        Address(host=host, ca_file=ca_file), login, clock=QuickClock(), timeout_s=60, hide=lambda secret: None
+        Address(host=host, ca_file=ca_file), login, clock=QuickClock(), timeout_s=300, hide=lambda secret: None
     )
     return RegistryClient(transport, repository, rehearsal=False, credentials=login.for_engine)
 
@@ -173,7 +173,7 @@ def signing_bench(
     return PushBench(
         engine=engine,
         folder=folder,
-        push=Push(registry=host, repository=REPOSITORY, timeout_s=60, key_file=str(key[0]), **push),
+        push=Push(registry=host, repository=REPOSITORY, timeout_s=300, key_file=str(key[0]), **push),
     )
 
 

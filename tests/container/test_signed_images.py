@@ -119,7 +119,7 @@ def test_skopeo_inspects_and_copies_the_image_and_the_copy_verifies_without_a_ne
 
 def skopeo(command: str, *arguments: str) -> None:
     words = (debian_program("skopeo"), "--insecure-policy", command, *arguments)
-    subprocess.run(words, check=True, capture_output=True, timeout=60)
+    subprocess.run(words, check=True, capture_output=True, timeout=300)
 
 
 def test_the_referrers_tag_lists_the_attestations(host: str) -> None:
