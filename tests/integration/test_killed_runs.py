@@ -162,8 +162,8 @@ def kill_at_random(project: Path, count: int, seed: int) -> dict[str, int]:
         left = gone(project)
         assert not left, f"{what} left {left}"
         what = f"{what}, exit code {process.returncode}: {errors[-2000:]}"
-        # Before any code of ours has run, Python itself answers to SIGINT with a trace.
-        early = report(project)["run"] == before and errors.endswith("KeyboardInterrupt\n")
+        # Before any code of ours has run, Python itself answers to SIGINT with a trace, which may end in notes.
+        early = report(project)["run"] == before and "KeyboardInterrupt" in errors.splitlines()
         assert "Traceback" not in OVERHEARD.sub("", errors) or early, what
         assert process.returncode != 2, f"{what}: it was refused"
         check(project, what, process.returncode, before, interrupted=kind in ("SIGINT", "SIGTERM", "SIGHUP"))
