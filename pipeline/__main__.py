@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 
 from pipeline.cli import run_command
+from pipeline.interrupts import over
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    sys.exit(run_command(sys.argv[1:]))
+    code = run_command(sys.argv[1:])
+    over()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

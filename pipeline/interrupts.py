@@ -20,6 +20,15 @@ def as_keyboard_interrupt() -> None:
             signal.signal(number, _interrupt)
 
 
+def over() -> None:
+    """All has been done and said, and this process ends with the exit code that it has: requests are ignored.
+
+    Not by a handler of ours, since Python gives those up long before it has ended, and a signal would kill it then.
+    """
+    for number in REQUESTS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 class Requests:
     """The requests to stop that came while they were only noted; :meth:`fileno` can be read once one has come."""
 
@@ -68,8 +77,12 @@ class Requests:
 
 
 @contextlib.contextmanager
-def noted() -> Iterator[Requests]:
-    """Within, requests to stop are noted and interrupt nothing: for work that looks for them itself."""
+def noted(*, to_the_end: bool = False) -> Iterator[Requests]:
+    """Within, requests to stop are noted and interrupt nothing: for work that looks for them itself.
+
+    ``to_the_end``: that work was all that this process is for. What is left after it, to say how it went and to end,
+    takes a moment, and a request that comes then changes nothing any more, the exit code least of all.
+    """
     requests = Requests()
     if threading.current_thread() is not threading.main_thread():
         yield requests
@@ -80,8 +93,12 @@ def noted() -> Iterator[Requests]:
         yield requests
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, _overhear if to_the_end else handler)
         requests.close()
+
+
+def _overhear(number: int, frame: FrameType | None) -> None:
+    del number, frame
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

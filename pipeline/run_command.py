@@ -37,7 +37,7 @@ def carry_out(
     asked = tuple(selected) or names
     interrupts.as_keyboard_interrupt()
     run = Run(place, stages, run_id)
-    with interrupts.noted() as requests:
+    with interrupts.noted(to_the_end=True) as requests:
         with requests.raised():
             planned = run.begin(asked)
         try:

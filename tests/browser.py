@@ -10,7 +10,9 @@ import contextlib
 import functools
 import http.server
 import json
+import random
 import shutil
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -113,11 +115,27 @@ def browser(*, width: int = 1280, height: int = 900) -> Iterator[WebDriver]:
         for flag in (*_FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        driver = WebDriver(options=options, service=Service(executable_path=driver_program))
+        driver = WebDriver(options=options, service=Service(executable_path=driver_program, port=quiet_port()))
         try:
             yield driver
         finally:
             driver.quit()
+
+
+def quiet_port() -> int:
+    """A free port that stays so for the moment until a program of others' making listens on it.
+
+    It is none of those that the kernel gives to whoever asks for any, of which any process of this machine may be given
+    the very one that has just been let go (ip(7), ip_local_port_range).
+    """
+    given = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first, last = map(int, given.read_text(encoding="ascii").split()) if given.exists() else (32_768, 60_999)
+    others = [*range(max(first - 10_000, 1024), first), *range(last + 1, 65_536)] or [0]
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.SystemRandom().choice(others)))
+            port: int = probe.getsockname()[1]
+            return port
 
 
 def show(
@@ -150,9 +168,13 @@ def served(folder: Path) -> Iterator[tuple[str, list[str]]]:
             asked.append(self.path)
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", asked
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def _found() -> tuple[str, str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -45,6 +46,16 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     monkeypatch.undo()
     assert _environment() == before, "the test has left the environment changed"
+
+
+@pytest.fixture(autouse=True)
+def put_back_handlers() -> Iterator[None]:
+    """A command that a test carries out in this process may leave requests to stop handled as suits its own end."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
 
 
 def _environment() -> dict[str, str]:

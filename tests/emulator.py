@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import termios
 import threading
@@ -28,6 +30,7 @@ class PseudoTerminal:
         self.resize(columns)
         self._parts: list[bytes] = []
         self._hung_up = False
+        self._told, self._tell = os.pipe()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -48,19 +51,22 @@ class PseudoTerminal:
         """Nobody writes any more; waits until all has been read."""
         if not self.stream.closed and not self._hung_up:
             self.stream.close()
-            self._reader.join()
-            os.close(self._master)
+            self._end()
 
     def hang_up(self) -> None:
         """The terminal goes away while programs still use it: the kernel sends them SIGHUP (pty(7), setsid(2))."""
         self._hung_up = True
-        os.close(self._master)
+        os.write(self._tell, b".")
+        self._end()
         self.stream.close()
 
     @property
     def written(self) -> str:
-        """All that was written, as bytes arrive at a terminal (with "\\r\\n" for a new line)."""
-        return b"".join(self._parts).decode("utf-8")
+        """All that was written, as bytes arrive at a terminal (with "\\r\\n" for a new line).
+
+        While somebody is at it, without the beginning of a character whose end has not come yet.
+        """
+        return codecs.getincrementaldecoder("utf-8")().decode(b"".join(self._parts), final=self.stream.closed)
 
     @property
     def lines(self) -> list[str]:
@@ -75,8 +81,17 @@ class PseudoTerminal:
         """The rows of the screen down to the last that is not empty."""
         return "\n".join(row.rstrip() for row in self.screen().display).rstrip("\n").split("\n")
 
+    def _end(self) -> None:
+        """The reader goes first: a file that another thread reads stays open in the kernel, its number does not."""
+        self._reader.join()
+        for end in (self._master, self._told, self._tell):
+            os.close(end)
+
     def _read(self) -> None:
-        while True:
+        poll = select.poll()
+        for end in (self._master, self._told):
+            poll.register(end, select.POLLIN)
+        while self._told not in dict(poll.poll()):
             try:
                 part = os.read(self._master, 65536)
             except OSError:

@@ -38,7 +38,7 @@ class Copy:
     def run(self, *arguments: str, python: str = sys.executable, **environ: str) -> tuple[int, str, str]:
         """Run it: exit code and both outputs."""
         process = self.start(*arguments, python=python, **environ)
-        out, err = process.communicate(timeout=180)
+        out, err = process.communicate(timeout=900)
         return process.returncode, out, err
 
 

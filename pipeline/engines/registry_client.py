@@ -31,10 +31,15 @@ from pipeline.errors import RegistryTrouble
 
 _BLOCK = 256 * 1024
 _MOST_PAGES = 100
+_DOUBTS = "(DIGEST_INVALID)"
 
 
 class _OtherTaken(RegistryTrouble):
     """The registry took other bytes than it was given."""
+
+
+class _DigestDoubted(RegistryTrouble):
+    """The registry says that the digest is not that of the bytes, which it is."""
 
 
 class RegistryClient:
@@ -97,6 +102,10 @@ class RegistryClient:
                 # What stands there now are our own bytes, spoilt on the way: they are replaced whatever they are.
                 self._transport.pause(call, error.why, attempt)
                 call = self._put(reference, manifest, {})
+            except _DigestDoubted as error:
+                # distribution 2.8 on a file system reads half a link that another client, with the same manifest, is
+                # writing; or our bytes were spoilt on the way.
+                self._transport.pause(call, error.why, attempt)
         return self._transport.exchange(call, partial(self._confirmed, call, manifest))
 
     def _put(self, reference: str, manifest: Manifest, condition: Mapping[str, str]) -> Call:
@@ -190,7 +199,9 @@ class RegistryClient:
         if response.status_code == 412:
             raise ManifestChanged(f"{self.reference}: the {call.what} is not what it was a moment ago.")
         if response.status_code not in (200, 201):
-            raise self._transport.unexpected(call, response)
+            refused = self._transport.unexpected(call, response)
+            doubted = response.status_code == 400 and _DOUBTS in refused.why
+            raise _DigestDoubted(refused.what, why=refused.why) if doubted else refused
         said = _stated(response)
         if said and said != manifest.digest:
             told = self._transport.trouble(call, f"It says that it took {said}, and was given {manifest.digest}.")

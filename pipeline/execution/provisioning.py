@@ -17,6 +17,7 @@ from pipeline.execution.engine_process import EnginePlace, EngineProcess, answer
 
 _READY_S = 60.0
 _AFTER_INSTALL_S = 5.0
+_OTHERS_S = 20.0
 _POLL_S = 0.25
 _SAY_EVERY_S = 2.0
 _TAIL_LINES = 12
@@ -107,6 +108,9 @@ class Provisioner:
         """Start it; when it says that a part of the machine does not play along, once more without that part."""
         other = self._process.other()
         if other is not None:
+            # It may just be coming up: a service manager starts it with the machine, or when it has been installed.
+            if self._wait(min(self._patience_s, _OTHERS_S), ours=False):
+                return
             raise EngineTrouble(
                 f"A {PROGRAM} (pid {other}) is running and does not answer on {self._place.socket}.",
                 advice="Name its address with engine.host or DOCKER_HOST, or stop it.",

@@ -19,6 +19,8 @@ from tests.container.push_bench import ArchiveEngine, archive_engine, key_file, 
 def engine_fixture() -> Iterator[DockerEngine]:
     """The engine as the stages have it; no module's tests may leave a container behind."""
     engine = open_real_engine()
+    # What a run of the tests that was killed has left is nobody's fault here.
+    engine.remove_leftovers(OWNER)
     yield engine
     left = engine.remove_leftovers(replace(OWNER, run="the end"))
     engine.close()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from pipeline.base_images import LockedBases
@@ -27,12 +29,16 @@ ROOT = Path(__file__).resolve().parents[2]
 # Shared by all tests and kept between runs: what is in it is verified before it is used.
 CACHE = ROOT / ".pipeline" / "cache"
 ENVIRONMENTS = ROOT / ".pipeline" / "environments"
-OWNER = Ownership(checkout="container-tests", run=str(os.getpid()))
+# Of this checkout alone, since another one's tests may be at work beside these. A pid may have been an earlier run's.
+OWNER = Ownership(
+    checkout=f"{hashlib.sha256(str(ROOT).encode()).hexdigest()[:16]}-tests", run=f"{os.getpid()}-{token_hex(4)}"
+)
 
 APP = '''"""A service of one file."""
 
 import http.server
 import json
+import select
 import signal
 import threading
 
@@ -63,7 +69,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 def stop(number, frame):
-    # What has arrived is accepted yet.
+    # What is on its way is accepted yet.
     threading.Timer(0.5, server.shutdown).start()
 
 
@@ -71,6 +77,10 @@ server = Server(("", 5000), Handler)
 signal.signal(signal.SIGTERM, stop)
 print(json.dumps({"level": "INFO", "msg": "started"}), flush=True)
 server.serve_forever(0.1)
+# And what has arrived, however long this process was not given a core.
+server.timeout = 0
+while select.select([server], [], [], 0)[0]:
+    server.handle_request()
 server.server_close()
 '''
 DOCKERFILE = """ARG RUNTIME_IMAGE=python:3.13-slim
@@ -106,7 +116,7 @@ import pytest
 
 @pytest.mark.smoke
 def test_index(url):
-    with urllib.request.urlopen(url + "/", timeout=5) as answer:
+    with urllib.request.urlopen(url + "/", timeout=30) as answer:
         assert answer.status == 200
 
 
@@ -125,9 +135,10 @@ SETTINGS = Settings(
     project=Project(name="container-sample", version="1"),
     audit=Audit(lock="service/requirements.txt"),
     test=ProjectTests(paths=("service/tests",), requirements=("service/requirements.txt",)),
-    build=Build(image="container-sample", timeout_s=120),
+    build=Build(image="container-sample", timeout_s=300),
+    # What takes a second on a quiet machine; tests whose service never does it have a shorter time of their own.
     smoke=Smoke(
-        paths=("service/tests",), markers="smoke", ready_timeout_s=15, stop_timeout_s=5, random_keys=("SAMPLE_KEY",)
+        paths=("service/tests",), markers="smoke", ready_timeout_s=60, stop_timeout_s=30, random_keys=("SAMPLE_KEY",)
     ),
 )
 

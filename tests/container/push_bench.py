@@ -20,6 +20,7 @@ from pipeline.attestation.trust import ByKey
 from pipeline.cli import run_command
 from pipeline.core.containers import ContainerEngine, Image, Layer, Manifest
 from pipeline.core.oci_manifest import digest_of, image_content
+from pipeline.core.ports import Clock
 from pipeline.core.stage import Examination, Status
 from pipeline.core.verdict import conclude
 from pipeline.core.verification import Answer
@@ -110,6 +111,7 @@ class PushBench:
     folder: Path
     push: Push
     environ: dict[str, str] = field(default_factory=dict)
+    clock: Clock = field(default_factory=QuickClock)
 
     def run(self) -> Pushed:
         """One push, by an own checkout."""
@@ -118,7 +120,7 @@ class PushBench:
         bench.runs = len([*self.folder.glob("run-*")])
         try:
             context = bench.context(identity)
-            ports = replace(context.ports, clock=QuickClock())
+            ports = replace(context.ports, clock=self.clock)
             examination = PushStage(needs=NEEDS).run(replace(context, ports=ports))
         except RegistryTrouble as trouble:
             return Pushed(Status.INCONCLUSIVE, str(trouble))
@@ -132,7 +134,7 @@ def client(host: str, repository: str, *, credentials: Credentials | None = None
     """Straight to a registry."""
     login = credentials or Credentials()
     transport = RegistryTransport(
-        Address(host=host, ca_file=ca_file), login, clock=QuickClock(), timeout_s=60, hide=lambda secret: None
+        Address(host=host, ca_file=ca_file), login, clock=QuickClock(), timeout_s=300, hide=lambda secret: None
     )
     return RegistryClient(transport, repository, rehearsal=False, credentials=login.for_engine)
 
@@ -173,7 +175,7 @@ def signing_bench(
     return PushBench(
         engine=engine,
         folder=folder,
-        push=Push(registry=host, repository=REPOSITORY, timeout_s=60, key_file=str(key[0]), **push),
+        push=Push(registry=host, repository=REPOSITORY, timeout_s=300, key_file=str(key[0]), **push),
     )
 
 

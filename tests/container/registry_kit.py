@@ -7,10 +7,9 @@ import ctypes
 import io
 import json
 import os
+import re
 import tarfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,7 +31,6 @@ from pipeline.execution.clock import SystemClock
 from pipeline.execution.processes import Companion
 from pipeline.execution.redaction import SecretRedactor
 from pipeline.execution.registry_program import find_program
-from pipeline.execution.rehearsal import free_port
 from pipeline.execution.releases import ReleaseFile
 from pipeline.execution.traffic import HttpTraffic
 from pipeline.registry_opening import OpenedRegistries, open_registries
@@ -74,6 +72,8 @@ ThreadingHTTPServer(("", 8000), Handler).serve_forever()
 LABELS = {"pipeline.test": f"registry-{os.getpid()}"}
 """On the images that are built here, so that they are found again and removed."""
 
+_LISTENS = re.compile(r"listening on (127\.0\.0\.1:[0-9]+)")
+
 
 class QuickClock(SystemClock):
     """Waits a fiftieth of what it is told, so that repeated requests cost a test no seconds."""
@@ -91,10 +91,15 @@ def real_engine() -> Iterator[ContainerEngine]:
         yield engine
     finally:
         engine.close()
-        with contextlib.closing(docker.from_env()) as client:
-            (label,) = LABELS.items()
-            for image in client.images.list(filters={"label": "=".join(label)}):
-                client.images.remove(str(image.id), force=True)
+        remove_labelled_images()
+
+
+def remove_labelled_images() -> None:
+    """Those with :data:`LABELS`, and what they alone were made from."""
+    with contextlib.closing(docker.from_env()) as client:
+        (label,) = LABELS.items()
+        for image in client.images.list(filters={"label": "=".join(label)}):
+            client.images.remove(str(image.id), force=True)
 
 
 def runtime(engine: ContainerEngine) -> str:
@@ -121,7 +126,7 @@ def build_service(engine: ContainerEngine, folder: Path, tag: str, **environment
         tag=f"pipeline-test/{tag}:1",
         arguments={},
         labels=LABELS,
-        timeout_s=120,
+        timeout_s=300,
     )
     return engine.build(request)[0]
 
@@ -156,7 +161,7 @@ class Bench:
 
     engine: ContainerEngine
     folder: Path
-    push: Push = field(default_factory=lambda: Push(repository="team/service", timeout_s=60))
+    push: Push = field(default_factory=lambda: Push(repository="team/service", timeout_s=300))
     canary: Canary = field(
         default_factory=lambda: Canary(
             paths=PATHS, requests=120, rate=150.0, tolerance=0.5, slowdown_tolerance=1.0, error_tolerance=0.05
@@ -205,7 +210,7 @@ class Bench:
         tree = write_files(folder / "tree", {"service/app.py": APP})
         settings = Settings(
             project=Project(name="service", version="1.2.3+local"),
-            smoke=Smoke(port=PORT, ready_timeout_s=20.0, memory_mb=64, random_keys=("SERVICE_KEY",)),
+            smoke=Smoke(port=PORT, ready_timeout_s=60.0, memory_mb=64, random_keys=("SERVICE_KEY",)),
             push=self.push,
             canary=self.canary,
         )
@@ -248,14 +253,14 @@ def bcrypt(password: str) -> str:
 
 
 @contextlib.contextmanager
-def registry_with(folder: Path, change: Callable[[dict[str, Any]], None], *, scheme: str = "http") -> Iterator[str]:
+def registry_with(folder: Path, change: Callable[[dict[str, Any]], None]) -> Iterator[str]:
     """A ``docker-registry`` whose configuration ``change`` has changed; ``host:port``."""
-    port = free_port()
     configuration: dict[str, Any] = {
         "version": "0.1",
-        "log": {"level": "error"},
+        # It says then which port it has been given.
+        "log": {"level": "info", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(folder / "storage")}},
-        "http": {"addr": f"127.0.0.1:{port}", "secret": token_hex(8)},
+        "http": {"addr": "127.0.0.1:0", "secret": token_hex(8)},
     }
     change(configuration)
     folder.mkdir(parents=True, exist_ok=True)
@@ -264,21 +269,10 @@ def registry_with(folder: Path, change: Callable[[dict[str, Any]], None], *, sch
     argv = [find_program(), "serve", str(path)]
     registry = Companion(argv, cwd=folder, log=folder / "registry.log", env={"PATH": os.defpath})
     try:
-        deadline = time.monotonic() + 10
-        while not _listens(f"{scheme}://127.0.0.1:{port}/v2/"):
+        deadline = time.monotonic() + 60
+        while not (said := _LISTENS.search((folder / "registry.log").read_text(encoding="utf-8"))):
             assert registry.running and time.monotonic() < deadline, (folder / "registry.log").read_text()
             time.sleep(0.05)
-        yield f"127.0.0.1:{port}"
+        yield said[1]
     finally:
         registry.stop()
-
-
-def _listens(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2):  # nosec B310 - a loopback address that the test made
-            return True
-    except urllib.error.HTTPError as error:
-        error.close()
-        return True
-    except urllib.error.URLError as error:
-        return "certificate verify failed" in str(error)

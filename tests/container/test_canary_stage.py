@@ -127,7 +127,7 @@ def test_a_candidate_that_never_gets_ready_is_at_fault_and_a_release_that_does_n
 ) -> None:
     broken = build_service(engine, released.folder, "unready", NOT_READY="1")
     context = released.context(broken)
-    impatient = replace(context.settings, smoke=replace(context.settings.smoke, ready_timeout_s=5.0))
+    impatient = replace(context.settings, smoke=replace(context.settings.smoke, ready_timeout_s=12.0))
     with pytest.raises(TargetFault, match="candidate container did not become ready"):
         canary(replace(context, settings=impatient))
     other = Bench(engine=engine, folder=tmp_path)

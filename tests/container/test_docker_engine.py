@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import socket
 import tarfile
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import pytest
 
 from pipeline.base_images import LockedBases
 from pipeline.core.bases import RUNTIME_ARGUMENT
-from pipeline.core.containers import BuildFault, BuildRequest, ContainerEnded, ContainerRequest, Ownership
+from pipeline.core.containers import BuildFault, BuildRequest, ContainerEnded, ContainerRequest
 from pipeline.engines.discovery import Endpoint, find_endpoint
 from pipeline.engines.docker_engine import DockerEngine
 from pipeline.errors import EngineTrouble, TargetFault
@@ -23,6 +25,7 @@ from pipeline.images.contents import read_contents
 from pipeline.stages.hardening import restrictions
 from pipeline.testing import SilentProgress
 from tests.container.places import CACHE, OWNER, open_real_engine
+from tests.container.registry_kit import LABELS, remove_labelled_images
 
 pytestmark = pytest.mark.container
 
@@ -35,9 +38,14 @@ IGNORES_SIGTERM = (
 )
 
 
+TAG = f"container-tests:engine-{os.getpid()}"
+
+
 @pytest.fixture(name="base", scope="module")
-def _base(engine: DockerEngine) -> str:
-    return LockedBases(CACHE, mirror="").ensure(engine, SilentProgress()).arguments[RUNTIME_ARGUMENT]
+def _base(engine: DockerEngine) -> Iterator[str]:
+    """The runtime base; what was built on it is removed in the end."""
+    yield LockedBases(CACHE, mirror="").ensure(engine, SilentProgress()).arguments[RUNTIME_ARGUMENT]
+    remove_labelled_images()
 
 
 def request_for(folder: Path, dockerfile: str, **files: str) -> BuildRequest:
@@ -48,9 +56,7 @@ def request_for(folder: Path, dockerfile: str, **files: str) -> BuildRequest:
             info = tarfile.TarInfo(name)
             info.size = len(text.encode())
             tar.addfile(info, io.BytesIO(text.encode()))
-    return BuildRequest(
-        context=context, dockerfile="Dockerfile", tag="container-tests:engine", arguments={}, labels={}, timeout_s=60.0
-    )
+    return BuildRequest(context=context, dockerfile="Dockerfile", tag=TAG, arguments={}, labels=LABELS, timeout_s=300.0)
 
 
 def container(engine: DockerEngine, base: str, folder: Path, code: str, **changes: object) -> ContainerRequest:
@@ -65,7 +71,7 @@ def container(engine: DockerEngine, base: str, folder: Path, code: str, **change
 def test_a_build_names_its_image_and_keeps_its_log(engine: DockerEngine, base: str, tmp_path: Path) -> None:
     identity, log = engine.build(request_for(tmp_path, f'FROM {base}\nRUN ["python3", "-c", "print(7 * 191)"]\n'))
     assert "1337" in log or "Using cache" in log
-    image = engine.image("container-tests:engine")
+    image = engine.image(TAG)
     assert image is not None
     assert image.id == identity
     assert image.diff_ids[0] in (engine.image(base) or image).diff_ids
@@ -199,7 +205,7 @@ def test_an_image_without_a_program_is_the_targets_fault(engine: DockerEngine, b
 def test_leftovers_of_this_checkout_are_removed_and_nothing_else(
     engine: DockerEngine, base: str, tmp_path: Path
 ) -> None:
-    mine, other = Ownership(checkout="container-tests-mine", run="old"), replace(OWNER, run="old")
+    mine, other = replace(OWNER, checkout=f"mine-{OWNER.run}", run="old"), replace(OWNER, run="old")
     left = engine.start(container(engine, base, tmp_path, SERVER, labels=mine.labels))
     kept = engine.start(container(engine, base, tmp_path, SERVER, labels=other.labels))
     try:
@@ -225,8 +231,9 @@ class StallingProxy:
         self._threads[0].start()
 
     def close(self) -> None:
-        """End every connection."""
+        """End every connection; no file is closed before the thread has gone that waits on it."""
         self._server.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join()
         self._server.close()
         self.stalled.set()
         for connection in self._sockets:
@@ -263,15 +270,18 @@ def test_an_engine_that_stops_answering_in_the_middle_is_trouble_within_bounds(b
     proxy = StallingProxy(tmp_path / "proxy.sock", real.address.removeprefix("unix://"))
     endpoint = Endpoint(address=f"unix://{tmp_path}/proxy.sock", named_by="the test")
     engine = DockerEngine(endpoint, timeout_s=1.0, progress=SilentProgress())
+    stall = threading.Timer(2.5, proxy.stalled.set)
+    stall.start()
     try:
         code = "import time; print('at work', flush=True); time.sleep(5)"
         recipe = f'FROM {base}\nARG NOW={time.time_ns()}\nRUN ["python3", "-c", "{code}"]\n'
-        threading.Timer(2.5, proxy.stalled.set).start()
         started = time.monotonic()
         with pytest.raises(EngineTrouble, match="stopped answering"):
             engine.build(request_for(tmp_path, recipe))
-        assert time.monotonic() - started < 15
+        assert time.monotonic() - started < 60
     finally:
+        stall.cancel()
+        stall.join()
         engine.close()
         proxy.close()
 

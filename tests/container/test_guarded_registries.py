@@ -56,7 +56,7 @@ def test_a_registry_with_tls_of_a_private_authority_and_a_password(
 ) -> None:
     private_authority(tmp_path)
     ca = str(tmp_path / "ca.pem")
-    with registry_with(tmp_path, lambda settings: guarded(tmp_path, settings, tls=True), scheme="https") as host:
+    with registry_with(tmp_path, lambda settings: guarded(tmp_path, settings, tls=True)) as host:
         one = signing_bench(archived, tmp_path / "push", host, key, ca_file=ca)
         assert "no credentials were found" in one.run().said
         one.environ = {USERNAME: "somebody", PASSWORD: SECRET}

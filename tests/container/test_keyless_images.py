@@ -79,7 +79,7 @@ def signed_fixture(archived: ArchiveEngine, tmp_path_factory: pytest.TempPathFac
     ):
         services.ambient(patch)
         config, root = services.files(folder / "trust")
-        push = Push(registry=host, repository=REPOSITORY, timeout_s=60, keyless=True, trust_config=config)
+        push = Push(registry=host, repository=REPOSITORY, timeout_s=300, keyless=True, trust_config=config)
         pushed = PushBench(engine=archived, folder=folder / "push", push=push).run()
         assert pushed.status is Status.PASS, pushed.said
         assert pushed.examination is not None
@@ -145,7 +145,7 @@ def test_a_copy_in_a_folder_verifies_without_any_registry(signed: Signed, tmp_pa
     for number, reference in enumerate((f":{TAGS[0]}", *digests)):
         source, target = f"docker://{signed.host}/{REPOSITORY}{reference}", f"oci:{tmp_path / 'layout'}:{number}"
         words = (debian_program("skopeo"), "--insecure-policy", "copy", "--src-tls-verify=false", source, target)
-        subprocess.run(words, check=True, capture_output=True, timeout=60)
+        subprocess.run(words, check=True, capture_output=True, timeout=300)
     assert signed.verify(image=f"oci:{tmp_path / 'layout'}:0") == 0
 
 

@@ -81,7 +81,7 @@ class Ground:
     def bench(self, proxy: FaultProxy, folder: Path, name: str) -> PushBench:
         """Pushes through the proxy to a repository of its own."""
         folder.mkdir(parents=True, exist_ok=True)
-        push = Push(registry=proxy.address, repository=f"faults/{name}", timeout_s=60, key_file=str(self.key[0]))
+        push = Push(registry=proxy.address, repository=f"faults/{name}", timeout_s=300, key_file=str(self.key[0]))
         return PushBench(engine=self.engine, folder=folder, push=push)
 
 

@@ -57,7 +57,7 @@ def proxy_fixture(upstream: str, bench: Bench) -> Iterator[FaultProxy]:
     """A proxy before a real registry, which the bench pushes to; each test has a repository of its own."""
     with fault_proxy(upstream) as proxy:
         bench.push = Push(
-            registry=proxy.address, repository=f"test/{bench.folder.name.replace('_', '-')}", timeout_s=60
+            registry=proxy.address, repository=f"test/{bench.folder.name.replace('_', '-')}", timeout_s=300
         )
         yield proxy
 
@@ -222,7 +222,7 @@ def test_a_registry_that_confirms_another_digest_is_trouble(proxy: FaultProxy, b
 def test_a_pulled_image_that_is_not_ready_is_a_fault_and_gets_no_tag(bench: Bench, engine: ContainerEngine) -> None:
     image = build_service(engine, bench.folder, "not-ready", NOT_READY="1")
     context = bench.context(image)
-    smoke = replace(context.settings.smoke, ready_timeout_s=1.0)
+    smoke = replace(context.settings.smoke, ready_timeout_s=6.0)
     outcome, reasons, examination = push(replace(context, settings=replace(context.settings, smoke=smoke)))
     assert outcome is Status.FAIL
     assert "answer of the pulled image at /readyz" in reasons[0] and "503" in reasons[0]
@@ -238,7 +238,7 @@ def test_a_login_is_used_and_never_seen(bench: Bench, image: str, tmp_path: Path
         configuration["auth"] = {"htpasswd": {"realm": "test", "path": str(tmp_path / "htpasswd")}}
 
     with registry_with(tmp_path / "locked", locked) as host:
-        bench.push = Push(registry=host, repository="team/service", timeout_s=60)
+        bench.push = Push(registry=host, repository="team/service", timeout_s=300)
         bench.environ = {USERNAME: "somebody", PASSWORD: SECRET}
         context = bench.context(image)
         outcome, reasons, examination = push(context)

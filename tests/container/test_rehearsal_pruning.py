@@ -63,7 +63,7 @@ def pushed(folder: Path, engine: ArchiveEngine, key: tuple[Path, PublicKey], num
         bench = PushBench(
             engine=engine,
             folder=folder / f"push-{number}",
-            push=Push(registry=host, repository=REPOSITORY, timeout_s=60, key_file=str(key[0])),
+            push=Push(registry=host, repository=REPOSITORY, timeout_s=300, key_file=str(key[0])),
         )
         outcome = bench.run()
         assert outcome.status is Status.PASS, outcome.said

@@ -26,6 +26,8 @@ from tests.support import real_processes, snapshot_of
 pytestmark = pytest.mark.container
 
 Node = tuple[str, int, int, int, str, bytes]
+# Of this process, since another checkout's tests may be at work beside these.
+NAME = f"container-tests-{os.getpid()}"
 
 
 def own_context(folder: Path, engine: DockerEngine, tree: Path = ROOT) -> Context:
@@ -67,8 +69,8 @@ def tree_of(archive: Path) -> dict[str, Node]:
 def test_the_dockerfile_and_the_assembled_image_have_the_same_files_and_the_same_configuration(
     tmp_path: Path, engine: DockerEngine, ready: Prepared, made: Made
 ) -> None:
-    request = replace(ready.plan.request, tag="container-tests:recipe")
-    identity, _ = engine.build(request)
+    # Without a name: what the engine makes on the way has none in a run either.
+    identity, _ = engine.build(replace(ready.plan.request, tag=""))
     engine.export(identity, tmp_path / "recipe.tar")
     recipe, assembled = tree_of(tmp_path / "recipe.tar"), tree_of(made.archive)
     assert recipe.keys() == assembled.keys()
@@ -131,7 +133,7 @@ def _handed(engine: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> list[list[
 def test_a_change_of_the_service_makes_one_small_layer_and_the_engine_is_handed_that_alone(
     tmp_path: Path, engine: DockerEngine, ready: Prepared, made: Made, handed: list[list[str]]
 ) -> None:
-    plan = changed_service(tmp_path, engine, ready, "container-tests:changed")
+    plan = changed_service(tmp_path, engine, ready, f"{NAME}:changed")
     blobs = blobs_of(made, tmp_path)
     after = assemble(plan, engine, scratch=tmp_path, blobs=blobs, say=print)
     try:
@@ -147,7 +149,7 @@ def test_a_change_of_the_service_makes_one_small_layer_and_the_engine_is_handed_
 def test_an_engine_that_has_lost_a_layer_is_handed_the_whole_image(
     tmp_path: Path, engine: DockerEngine, ready: Prepared, made: Made, handed: list[list[str]]
 ) -> None:
-    plan = changed_service(tmp_path, engine, ready, "container-tests:lost")
+    plan = changed_service(tmp_path, engine, ready, f"{NAME}:lost")
     blobs = blobs_of(made, tmp_path)
     first = assemble(plan, engine, scratch=tmp_path, blobs=blobs, say=print, load=False)
     # Now every layer has a blob, and the engine has never seen the last one.

@@ -150,7 +150,7 @@ def test_a_service_that_fails_when_the_clock_goes_back_is_caught(engine: DockerE
         "        known =",
         "        if time.time() < self.begun:\n            return self.send_error(500)\n        known =",
     )
-    settings = only("chaos", dose="full", ready_timeout_s=8.0)
+    settings = only("chaos", dose="full", ready_timeout_s=15.0)
     context, examination = smoke_of(tmp_path, engine, {"service/app.py": ageing}, settings)
     assert missed(examination) == ["the service with clock back"], examination.doubts
     assert examination.metrics["chaos_checks"] == 6

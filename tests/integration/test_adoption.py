@@ -77,7 +77,7 @@ class Adopter:
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a program of the clean environment in the checkout."""
         return subprocess.run(
-            command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=600, check=False
+            command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=1800, check=False
         )
 
     @property

@@ -176,7 +176,7 @@ def test_pages_that_pip_audit_never_asks_for_leave_a_package_unanswered(
             tools.program("pip-audit"), lock, tmp_path / "out.json", tmp_path / "cache", server.url
         )
         outcome = LocalProcesses(os.environ).run(
-            Request(argv=argv, cwd=tmp_path, timeout_s=60, env=pip_audit.environment(server.url))
+            Request(argv=argv, cwd=tmp_path, timeout_s=300, env=pip_audit.environment(server.url))
         )
         output = pip_audit.parse(outcome, (tmp_path / "out.json").read_text(encoding="utf-8"))
         assert not output.found, "pip-audit reads an empty first page as clean"

@@ -123,13 +123,13 @@ def test_each_pair_of_rules_is_reported_together_for_one_line(lint: ToolEnvironm
         "--select=E,F,W,C90,B,BLE,S",
         "--output-format=json",
     )
-    run = processes.run(Request(argv=(*argv, "--no-cache", "."), cwd=tree, timeout_s=60, title="ruff"))
+    run = processes.run(Request(argv=(*argv, "--no-cache", "."), cwd=tree, timeout_s=300, title="ruff"))
     of_ruff = by_place(ruff.parse(run, tree).findings)
     argv = (
         lint.program("pylint"), "--rcfile=/dev/null", "--enable=all", "--load-plugins=pylint.extensions.mccabe",
         "--output-format=json2", "--persistent=n",
     )  # fmt: skip
-    run = processes.run(Request(argv=(*argv, *sorted(FILES)), cwd=tree, timeout_s=120, title="pylint"))
+    run = processes.run(Request(argv=(*argv, *sorted(FILES)), cwd=tree, timeout_s=600, title="pylint"))
     of_pylint = by_place(pylint.parse(outcome(run.exit_code, run.stdout), "", tree).findings)
     together = {
         (rule, message)

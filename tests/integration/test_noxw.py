@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.quick_stages import children
 from tests.wheels import lock_line, make_wheel
 from tests.wrapper_copy import ROOT, Copy, environment, green, set_up_copy
 
@@ -66,6 +67,11 @@ def test_after_a_kill_in_the_middle_the_next_run_makes_it_anew(moment: str, copy
     assert process.stderr is not None
     while moment not in process.stderr.readline():
         pass
+    while not children(process.pid):
+        assert process.poll() is None
+    # What it has begun goes on for a moment, and it can't go on itself, so that it is killed in the middle however busy
+    # the machine is.
+    process.send_signal(signal.SIGSTOP)
     time.sleep(0.3)
     process.kill()
     process.communicate()

@@ -17,8 +17,10 @@ from tests.browser import Page, browser, served, show
 from tests.node_tools import npm_tool
 from tests.page_pictures import FORMS, KINDS, write_pages
 
-MOST_S = 5.0
-"""For what takes a fraction of a second on a quiet machine; tests run on busy ones."""
+LONGEST_S = 25.0
+"""For what takes a fraction of a second on a quiet machine; tests run on busy ones. A script may take 30 s in all."""
+SMOOTH_MS = 500.0
+TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def until(shown: Page, script: str, expected: Any) -> None:
     awaited = json.dumps(json.dumps(expected, ensure_ascii=False, separators=(",", ":")))
     wait = f"""const done = arguments[0], begun = performance.now(), get = () => {{ {script} }};
     const look = () => JSON.stringify(get()) === {awaited}
-        || performance.now() - begun > {MOST_S * 1000} ? done(get()) : setTimeout(look, 20);
+        || performance.now() - begun > {LONGEST_S * 1000} ? done(get()) : setTimeout(look, 20);
     look()"""
     assert shown.driver.execute_async_script(wait) == expected
 
@@ -159,28 +161,38 @@ def test_what_the_script_draws_is_what_stands_in_the_page_without_it(pages: Page
         assert drawn == standing
 
 
+READY = "return performance.getEntriesByName('ready')[0].startTime"
+FILTERED = "return performance.getEntriesByName('filter').map((entry) => entry.duration)"
+SCROLLED = """const done = arguments[0]; let last = performance.now(), worst = 0, turns = 0;
+scrollTo({top: 0, behavior: 'instant'});
+const turn = (now) => {
+  worst = Math.max(worst, now - last);
+  last = now;
+  scrollBy({top: 400, behavior: 'instant'});
+  (turns += 1) < 10 ? requestAnimationFrame(turn) : done(worst);
+};
+requestAnimationFrame(turn)"""
+
+
 def test_ten_thousand_findings_stay_smooth(pages: Pages) -> None:
+    """By the quickest of several times, since whatever else the machine does makes each of them only longer."""
+    ready = [pages.show("huge").run(READY) for _ in range(TRIES)]
+    assert min(ready) < SMOOTH_MS * 10
     shown = pages.show("huge")
-    ready = shown.run("return performance.getEntriesByName('ready')[0].startTime")
-    assert shown.run(COUNT) == "10,001 findings, 1 to 100 shown"
-    shown.run(TYPE, "planted 777.")
-    until(shown, COUNT, "10 of 10,001 findings")
-    shown.run(CHOOSE, "sort", "place")
-    filtered = shown.run("return performance.getEntriesByName('filter').map((entry) => entry.duration)")
-    assert ready < MOST_S * 1000 and max(filtered) < MOST_S * 100 and len(filtered) == 2
-    shown.run(CLICK, "[type=reset]")
-    until(shown, COUNT, "10,001 findings, 1 to 100 shown")
-    slowest = shown.driver.execute_async_script(
-        """const done = arguments[0]; let last = performance.now(), worst = 0, turns = 0;
-        const turn = (now) => {
-          worst = Math.max(worst, now - last);
-          last = now;
-          scrollBy({top: 400, behavior: 'instant'});
-          (turns += 1) < 10 ? requestAnimationFrame(turn) : done(worst);
-        };
-        requestAnimationFrame(turn)"""
-    )
-    assert slowest < MOST_S * 200
+    filtered = []
+    for _ in range(TRIES):
+        assert shown.run(COUNT) == "10,001 findings, 1 to 100 shown"
+        shown.run("performance.clearMeasures()")
+        shown.run(TYPE, "planted 777.")
+        until(shown, COUNT, "10 of 10,001 findings")
+        shown.run(CHOOSE, "sort", "place")
+        filtered.append(shown.run(FILTERED))
+        shown.run(CLICK, "[type=reset]")
+        until(shown, COUNT, "10,001 findings, 1 to 100 shown")
+    searched, sorted_ = zip(*filtered, strict=True)
+    assert max(min(searched), min(sorted_)) < SMOOTH_MS
+    slowest = [shown.driver.execute_async_script(SCROLLED) for _ in range(TRIES)]
+    assert min(slowest) < SMOOTH_MS * 2
     assert not shown.complaints()
 
 

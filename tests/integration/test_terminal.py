@@ -48,7 +48,7 @@ def test_a_failing_run_in_a_terminal_of_60_columns(project: Path, command: tuple
     with PseudoTerminal(60) as terminal:
         done = subprocess.run(
             command, cwd=project, env=environment(), stdin=terminal.stream, stdout=terminal.stream,
-            stderr=terminal.stream, check=False, timeout=120,
+            stderr=terminal.stream, check=False, timeout=300,
         )  # fmt: skip
         terminal.close()
         seen = terminal.seen()
@@ -79,7 +79,7 @@ def test_a_failing_run_as_a_job_of_github(project: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 1, done.stderr
     lines = done.stderr.split("\n")

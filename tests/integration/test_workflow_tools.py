@@ -113,7 +113,7 @@ def planned(
     (repository / "noxw").chmod(0o755)
     git(repository, "commit", "-q", "-a", "-m", "executable")
     plan = {"statuses": dict(statuses or {}), "exits": dict(exits or {}), "leaves": leaves}
-    return execute(repository, text, tmp_path, 120, STANDIN_PLAN=json.dumps(plan))
+    return execute(repository, text, tmp_path, 600, STANDIN_PLAN=json.dumps(plan))
 
 
 def test_zizmor_finds_nothing_even_when_pedantic() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.interrupts import REQUESTS, as_keyboard_interrupt, noted
+from pipeline.interrupts import REQUESTS, as_keyboard_interrupt, noted, over
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +43,17 @@ def test_noted_requests_interrupt_nothing_and_can_be_waited_for(number: signal.S
         assert requests.count == 2
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", REQUESTS)
+def test_after_the_last_work_of_a_process_requests_change_nothing(number: signal.Signals) -> None:
+    as_keyboard_interrupt()
+    with noted(to_the_end=True):
+        pass
+    os.kill(os.getpid(), number)
+    over()
+    os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is signal.SIG_IGN
 
 
 def test_what_can_be_left_is_left_at_once_and_once() -> None:

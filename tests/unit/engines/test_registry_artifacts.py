@@ -13,7 +13,7 @@ from pipeline.core.containers import Manifest, ManifestChanged
 from pipeline.core.oci_manifest import INDEX_TYPES, Descriptor, digest_of
 from pipeline.engines.registry_auth import Credentials
 from pipeline.engines.registry_client import RegistryClient
-from pipeline.engines.registry_transport import Address, RegistryTransport
+from pipeline.engines.registry_transport import ATTEMPTS, Address, RegistryTransport
 from pipeline.errors import RegistryTrouble
 from pipeline.testing import FixedClock
 from tests.scripted_http import Asked, Reply, scripted_http
@@ -60,6 +60,23 @@ def test_a_tag_whose_bytes_were_spoilt_on_the_way_is_written_again_whatever_stan
     )
     assert [request.body for request in asked] == [BODY, BODY]
     assert ["if-match" in request.headers for request in asked] == [True, False]
+
+
+DOUBT = Reply(status=400, body=b'{"errors": [{"code": "DIGEST_INVALID", "message": "x"}]}')
+
+
+def test_a_registry_that_doubts_a_digest_is_asked_again_under_the_same_condition() -> None:
+    """As one does where several clients bring it the same manifest at the same moment."""
+    replies = [DOUBT, DOUBT, Reply(status=201)]
+    _, asked = ask(lambda _: replies.pop(0), lambda one: one.put_manifest("latest", INDEX, replacing="sha256:old"))
+    assert [request.headers.get("if-match") for request in asked] == ['"sha256:old"'] * 3
+
+
+def test_a_registry_that_goes_on_doubting_a_digest_is_trouble() -> None:
+    replies = [DOUBT] * ATTEMPTS
+    with pytest.raises(RegistryTrouble, match=r"answered 400 \(DIGEST_INVALID\)"):
+        ask(lambda _: replies.pop(0), lambda one: one.put_manifest(INDEX.digest, INDEX))
+    assert not replies
 
 
 def test_a_manifest_goes_there_by_its_digest() -> None:

@@ -32,6 +32,8 @@ if "--broken" in words:
 path = words[words.index("--host") + 1].removeprefix("unix://")
 if "--deaf" in words:
     time.sleep(60)
+if "--slow" in words:
+    time.sleep(1)
 if os.path.exists(path):
     os.unlink(path)
 with socket.socket(socket.AF_UNIX) as server:
@@ -196,8 +198,24 @@ def test_another_engine_on_the_same_data_is_not_disturbed(site: Site) -> None:
         pass
     try:
         with pytest.raises(EngineTrouble, match=rf"A dockerd \(pid {pid}\) is running and does not answer"):
-            site.provisioner().start()
+            site.provisioner(patience_s=0.5).start()
         assert site.provisioner().stop() == "No engine of ours is running."
+        assert EngineProcess(other).pid() == pid
+    finally:
+        EngineProcess(other).stop()
+
+
+def test_another_engine_that_is_still_coming_up_is_waited_for(site: Site) -> None:
+    """One that a service manager starts, on the same socket."""
+    site.place.folder.mkdir()
+    other = replace(site.place, folder=site.folder / "other", options=("--slow",))
+    pid = site.machine.launch(other.command(str(site.folder / "dockerd")), site.folder / "other.log", {})
+    EngineProcess(other).remember(pid)
+    while not (site.folder / "other.log").read_text(encoding="utf-8"):
+        pass
+    try:
+        site.provisioner().start()
+        assert len(site.started) == 1
         assert EngineProcess(other).pid() == pid
     finally:
         EngineProcess(other).stop()
