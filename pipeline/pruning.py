@@ -1,4 +1,4 @@
-"""What runs leave behind and nobody needs any more: names of images, tools' environments, the rehearsal's storage.
+"""What runs leave behind and nobody needs any more: images, their names, tools' environments, the rehearsal's storage.
 
 ``pipeline clean`` takes away what is beyond the newest few, while no run of this checkout is at work; a build keeps
 the names of images bounded by itself.
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.console_plain import tell
+from pipeline.core.bases import BASE_LABEL
 from pipeline.core.containers import ContainerEngine
 from pipeline.core.stage import StageResult, Status
 from pipeline.errors import PipelineError, StorageTrouble
@@ -52,6 +53,10 @@ def clean(place: Workplace, keep: int) -> int:
         removed = [*engine.remove_leftovers(place.ownership), *prune_names(place, engine, keep)]
         for name in removed:
             tell(sys.stdout, f"removed {name}")
+        # What an engine keeps of each build of a recipe, so that the next one can go on from there.
+        nameless = engine.remove_nameless(BASE_LABEL, _LONG_AGO_S)
+        if nameless:
+            tell(sys.stdout, f"removed {nameless} images of long ago that have no name")
         tell(sys.stdout, f"{len(removed)} left-overs removed")
     return 0
 

@@ -171,6 +171,7 @@ class FakeEngine:
     container: FakeContainer = field(default_factory=FakeContainer)
     archive: bytes = b""
     leftovers: tuple[str, ...] = ()
+    nameless: int = 0
     asked: list[BuildRequest | ContainerRequest | Path | tuple[str, str]] = field(default_factory=list)
     name: str = "docker"
     version: str = "0"
@@ -232,6 +233,11 @@ class FakeEngine:
     def untag(self, name: str) -> bool:
         """Forget the name."""
         return self.images.pop(name, None) is not None
+
+    def remove_nameless(self, label: str, seconds: float) -> int:
+        """As many as it was made with."""
+        self.asked.append(("remove nameless", f"{label}, {seconds:.0f} s"))
+        return self.nameless
 
     def remove_leftovers(self, ownership: Ownership) -> Sequence[str]:
         """What was left."""

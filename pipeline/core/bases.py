@@ -14,6 +14,8 @@ from pipeline.core.ports import Progress
 RUNTIME_ARGUMENT = "RUNTIME_IMAGE"
 BUILDER_ARGUMENT = "BUILDER_IMAGE"
 """The build arguments by which a recipe is told its bases."""
+BASE_LABEL = "pipeline.base"
+"""The label by which each base, and whatever was built on it, is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -164,6 +164,13 @@ class ContainerEngine(Protocol):
         """Take a name away, and with its last name an image that no container uses; whether it was taken away."""
         ...
 
+    def remove_nameless(self, label: str, seconds: float) -> int:
+        """Remove the images without a name that have the label and are so many seconds old; how many that were.
+
+        An image that a container uses stays.
+        """
+        ...
+
     def remove_leftovers(self, ownership: Ownership) -> Sequence[str]:
         """Remove the containers and networks that this checkout's earlier runs left; the names of what was removed."""
         ...

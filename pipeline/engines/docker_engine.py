@@ -37,7 +37,7 @@ from pipeline.engines.docker_faults import (
     status_of,
     tail,
 )
-from pipeline.engines.docker_images import names_of, untag
+from pipeline.engines.docker_images import names_of, remove_nameless, untag
 from pipeline.errors import EngineTrouble, RegistryTrouble, StorageTrouble
 
 T = TypeVar("T")
@@ -182,6 +182,11 @@ class DockerEngine(Described):
         """Take a name away, and with its last name an image that no container uses; whether it was taken away."""
         with speaking("take a name from an image"):
             return untag(self._client, name)
+
+    def remove_nameless(self, label: str, seconds: float) -> int:
+        """Remove the images without a name that have the label and are so many seconds old; how many that were."""
+        with speaking("remove images without a name"):
+            return remove_nameless(self._client, label, seconds)
 
     def remove_leftovers(self, ownership: Ownership) -> Sequence[str]:
         """Remove the containers and networks that this checkout's earlier runs left; the names of what was removed."""

@@ -1,7 +1,8 @@
-"""The names of images in a Docker engine, and how they are taken away: never by force."""
+"""The names of images in a Docker engine, and how they and nameless images are taken away: never by force."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import docker
@@ -32,3 +33,10 @@ def untag(client: docker.APIClient, name: str) -> bool:
             raise
         return False
     return True
+
+
+def remove_nameless(client: docker.APIClient, label: str, seconds: float) -> int:
+    """Remove the images without a name that have the label and were made so many seconds ago or more; how many."""
+    found = client.images(filters={"dangling": True, "label": label})
+    old = [image for image in found if time.time() - image["Created"] >= seconds]
+    return sum(untag(client, image["Id"]) for image in old)

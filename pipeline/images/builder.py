@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.core.bases import BASE_LABEL
 from pipeline.errors import FetchTrouble
 from pipeline.images import archive, recipe
 from pipeline.images.baselock import BaseLock, LockedPackage
@@ -95,7 +96,7 @@ def _labels(name: str, lock: BaseLock) -> dict[str, str]:
         "org.opencontainers.image.title": f"pipeline base: {name}",
         "org.opencontainers.image.description": _DESCRIPTIONS.get(name, name),
         "org.opencontainers.image.version": f"{lock.release}-{lock.digest[:16]}-{CODE_VERSION}",
-        "pipeline.base": name,
+        BASE_LABEL: name,
         "pipeline.base.lock": f"sha256:{lock.digest}",
     }
 

@@ -77,6 +77,21 @@ def test_a_build_names_its_image_and_keeps_its_log(engine: DockerEngine, base: s
     assert image.diff_ids[0] in (engine.image(base) or image).diff_ids
 
 
+def test_an_image_that_lost_its_name_to_a_later_build_can_be_removed(
+    engine: DockerEngine, base: str, tmp_path: Path
+) -> None:
+    label = f"container-tests.nameless-{os.getpid()}"
+    first, second = (
+        engine.build(request_for(tmp_path, f'FROM {base}\nLABEL {label}="{number}-{time.time_ns()}"\n'))[0]
+        for number in (1, 2)
+    )
+    assert engine.remove_nameless(label, 3600.0) == 0
+    assert engine.image(first)
+    assert engine.remove_nameless(label, 0.0) == 1
+    assert not engine.image(first)
+    assert engine.image(second)
+
+
 @pytest.mark.parametrize(
     ("lines", "said"),
     [

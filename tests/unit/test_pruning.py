@@ -75,6 +75,17 @@ def test_of_each_environment_those_that_were_used_last_stay(
     assert f"removed the environment {lint[0].name}\n" in out and "removed echo-smoke\n1 left-overs removed\n" in out
 
 
+def test_images_of_long_ago_that_have_no_name_are_told(
+    project: Path, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pruning.clean(place_of(project), 2) == 0
+    assert "no name" not in capsys.readouterr().out
+    engine.nameless = 3
+    assert pruning.clean(place_of(project), 2) == 0
+    assert "removed 3 images of long ago that have no name\n" in capsys.readouterr().out
+    assert ("remove nameless", f"pipeline.base, {14 * 24 * 3600} s") in engine.asked
+
+
 @pytest.mark.usefixtures("engine")
 def test_an_environment_that_is_being_made_or_was_used_lately_stays(project: Path) -> None:
     making = environment(project, "lint", 1, 100)

@@ -1,6 +1,9 @@
-"""The names of images: listed, and taken away without force."""
+"""The names of images, and images without: listed, and taken away without force."""
 
 from __future__ import annotations
+
+import json
+import time
 
 import pytest
 
@@ -37,3 +40,16 @@ def test_any_other_refusal_is_trouble(fake: FakeDockerd, engine: DockerEngine) -
     fake.answers["DELETE /images/echo:1"] = Refusal(500, "broken")
     with pytest.raises(EngineTrouble, match="could not take a name from an image"):
         engine.untag(NAME)
+
+
+def test_nameless_images_go_when_they_are_old_enough_and_in_nobodys_use(
+    fake: FakeDockerd, engine: DockerEngine
+) -> None:
+    ages = {"old": 100.0, "used": 100.0, "young": 10.0}
+    fake.answers["GET /images/json"] = [{"Id": name, "Created": time.time() - age} for name, age in ages.items()]
+    fake.answers["DELETE /images/old"] = [{"Deleted": "old"}]
+    fake.answers["DELETE /images/used"] = Refusal(409, "a container uses it")
+    assert engine.remove_nameless("a.label", 50.0) == 1
+    (asked,) = fake.asked("GET /images/json")
+    assert json.loads(query(asked)["filters"][0]) == {"dangling": ["true"], "label": ["a.label"]}
+    assert [call.what for call in fake.asked("DELETE .*")] == ["DELETE /images/old", "DELETE /images/used"]
