@@ -169,7 +169,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _records(listing: str) -> list[tuple[str, str, str, str]]:
-    """What ``git ls-files -z -v --stage`` says of each file: its tag, mode, object (a submodule's is a commit), and path.
+    """What ``git ls-files -z -v --stage`` says of each file: tag, mode, object (a submodule's is a commit), path.
 
     The tag is ``H`` for an ordinary file, in lower case when git assumes it unchanged, ``S`` when git leaves it out of
     the working tree, ``?`` for one that it does not track and says no more of (git-ls-files(1), ``-t`` and ``-v``).
