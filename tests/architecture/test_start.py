@@ -11,6 +11,7 @@ import pytest
 from pipeline.settings import STAGE_NAMES
 from pipeline.stages.declared import whole
 from pipeline.stages.registry import pipeline_stages
+from pipeline.stages.secrets_declared import DeclaredSecrets
 
 ROOT = Path(__file__).parents[2]
 # For the container engine, registries, signatures, terminals, bills of materials and Nox.
@@ -89,3 +90,9 @@ def test_the_work_of_such_a_stage_is_found_and_has_what_was_declared(place: str)
 
 def test_a_planted_import_is_seen() -> None:
     assert heavy("import requests", HEAVY) >= {"requests", "urllib3"}
+
+
+def test_what_secrets_has_searched_once_is_shared_with_its_work() -> None:
+    (declared,) = (stage for stage in pipeline_stages() if isinstance(stage, DeclaredSecrets))
+    work = whole(declared, "pipeline.stages.secrets:SecretsStage")
+    assert isinstance(work, DeclaredSecrets) and work.searched is declared.searched
