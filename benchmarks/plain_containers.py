@@ -37,10 +37,11 @@ from pipeline.stages.hardening import restrictions
 from pipeline.stages.readiness import wait_until_ready
 from pipeline.stages.service_container import container_request
 from pipeline.stages.smoke_malformed import send_malformed
+from pipeline.stages.smoke_names import wanted
 from pipeline.stages.smoke_restart import kill_and_restart
 from pipeline.stages.smoke_steadiness import measure_steadiness
 from pipeline.stages.smoke_stop import stop_under_load
-from pipeline.stages.smoke_stories import assess_stories, records, wanted
+from pipeline.stages.smoke_stories import assess_stories, records
 
 
 class Quiet:

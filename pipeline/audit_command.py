@@ -22,7 +22,8 @@ from pipeline.core.code_owners import CodeOwners
 from pipeline.core.evidence import Control
 from pipeline.core.finding import Finding, with_fingerprints
 from pipeline.core.gate import check_gate
-from pipeline.core.lock import REMEDY, Pin, parse_lock
+from pipeline.core.lock import Pin, parse_lock
+from pipeline.core.lock_lines import REMEDY
 from pipeline.core.masking import masked_result
 from pipeline.core.stage import Examination, StageResult, Tool
 from pipeline.core.surroundings import with_surroundings
@@ -37,7 +38,8 @@ from pipeline.reporters.json_report import render_stage
 from pipeline.settings import Audit
 from pipeline.stages.audit_assessment import Observed, assess, units
 from pipeline.stages.components import locked
-from pipeline.stages.exploitation_files import check_there, read_files
+from pipeline.stages.exploitation_files import read_files
+from pipeline.stages.exploitation_named import check_there
 from pipeline.tools.pip_audit import Output, Reported, lock_text, unit
 
 SCHEMA = "pipeline.audit/v1"

@@ -13,20 +13,20 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.core.advisories import AdvisorySource
-from pipeline.core.bases import BaseSet
-from pipeline.core.containers import ContainerEngine, Registries
 from pipeline.core.ports import ProcessRunner, Progress, Redactor
-from pipeline.core.traffic import TrafficSource
-from pipeline.core.wire import Wire
 from pipeline.execution.clock import SystemClock
 from pipeline.execution.releases import ReleaseFile
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.attestation.signing import Signing
+    from pipeline.core.advisories import AdvisorySource
+    from pipeline.core.bases import BaseSet
+    from pipeline.core.containers import ContainerEngine, Registries
     from pipeline.core.debian_advisories import DebianIndex
     from pipeline.core.served import RegistryStarter
+    from pipeline.core.traffic import TrafficSource
+    from pipeline.core.wire import Wire
     from pipeline.registry_opening import OpenedRegistries
 
 

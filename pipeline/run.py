@@ -271,7 +271,8 @@ class Run:
         self._so_far.record = self._reports.opened(joined or record, joined=joined is not None)
         self._so_far.reset(planned, joined=joined is not None)
         place.store.write_record(self._so_far.record)
-        self.merge()
+        self._reports.begin(self.report)
+        self._behind = True
 
     def _run_always(self) -> None:
         """Once in a run, whichever of its processes comes first."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
 from pipeline.core.change import entry_of
@@ -18,6 +18,9 @@ from pipeline.execution.history_file import HistoryFile
 from pipeline.kept_bills import KeptBills
 from pipeline.reporters import FORMATS
 from pipeline.workplace import Workplace
+
+AT_ONCE = ("json", "junit")
+"""The formats that a run is told in from its first moment on (the files of the contract, ``pipeline.*``)."""
 
 
 class RunReports:
@@ -45,10 +48,21 @@ class RunReports:
 
     def write(self, make: Callable[[], Report]) -> Report:
         """Write the report that ``make`` gives, in every format; it is called when no other process is writing."""
+        return self._written(make, tuple(self._formats))
+
+    def begin(self, make: Callable[[], Report]) -> Report:
+        """Write the report of a run that has come to nothing yet: in the formats that are wanted at once.
+
+        The others tell of an earlier run and are taken away. They are made before anything is waited for, which is
+        soon; and a report that is not there misleads nobody whose run was killed before.
+        """
+        return self._written(make, AT_ONCE)
+
+    def _written(self, make: Callable[[], Report], wanted: Collection[str]) -> Report:
         with self.one_at_a_time("merge"):
             report = make()
-            for made in self._formats.values():
-                self._place.store.put(made.files(report), made.globs)
+            for name, made in self._formats.items():
+                self._place.store.put(made.files(report) if name in wanted else {}, made.globs)
         return report
 
     def remember(self, report: Report) -> None:

@@ -23,9 +23,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from packaging.utils import canonicalize_name
-
 from pipeline.core.finding import Finding
+from pipeline.core.package_names import canonical_name
 from pipeline.core.stage import StageResult
 
 PYLINT_OF_RUFF: Mapping[str, tuple[str, ...]] = {
@@ -79,7 +78,7 @@ def _with_others(finding: Finding, reported: Mapping[tuple[str, ...], set[tuple[
 def _subjects(finding: Finding) -> Iterator[tuple[str, ...]]:
     """What the finding is about, in words that are equal for every tool; of a rule that no other tool has, nothing."""
     if finding.package:
-        package = canonicalize_name(finding.package)
+        package = canonical_name(finding.package)
         for name in {finding.rule, *finding.aliases}:
             yield ("package", package, finding.version, name)
     elif finding.path and finding.line:

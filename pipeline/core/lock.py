@@ -11,11 +11,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from pipeline.core.lock_lines import INCLUDE, REMEDY, logical_lines
 from pipeline.errors import ConfigurationError, TargetFault
 
-_INCLUDE = re.compile(r"(-r|--requirement)[ =]*(?P<file>\S.*)")
 _EDITABLE = re.compile(r"-e|--editable\b")
-REMEDY = "Make it with: uv pip compile --generate-hashes requirements.in -o requirements.txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +51,10 @@ def parse_lock(text: str, name: str) -> tuple[Pin, ...]:
             lock takes in what can't be locked: another file, or an editable project.
     """
     pins = []
-    for number, line in _logical_lines(text):
+    for number, line in logical_lines(text):
         if not line.startswith("-"):
             pins.append(_pin(name, number, line))
-        elif _INCLUDE.match(line) or _EDITABLE.match(line):
+        elif INCLUDE.match(line) or _EDITABLE.match(line):
             raise ConfigurationError(
                 f"{name}:{number} takes in what this lock does not hold: {line!r}.",
                 why="A lock is whole by itself, or what it installs is not what was checked.",
@@ -93,7 +92,7 @@ def parse_requirements(text: str) -> tuple[Requirement, ...]:
         ConfigurationError: a line is not understood, or asks for what no hash can lock.
     """
     result = []
-    for number, line in _logical_lines(text):
+    for number, line in logical_lines(text):
         if _EDITABLE.match(line):
             raise ConfigurationError(f"Line {number} of the requirements can't be locked with a hash: {line!r}.")
         if line.startswith("-"):
@@ -103,12 +102,6 @@ def parse_requirements(text: str) -> tuple[Requirement, ...]:
         except InvalidRequirement as error:
             raise ConfigurationError(f"Line {number} of the requirements is not a requirement: {line!r}.") from error
     return tuple(result)
-
-
-def included_files(text: str) -> tuple[str, ...]:
-    """The other files that a ``requirements.in`` takes in with ``-r``, as it names them: relative to its own folder."""
-    found = (_INCLUDE.match(line) for _, line in _logical_lines(text))
-    return tuple(match["file"] for match in found if match)
 
 
 def check_satisfies(
@@ -142,22 +135,3 @@ def check_satisfies(
                     f"{lock} pins {pin.name} {pin.version}, and {source} asks for {requirement.specifier}.",
                     advice="Renew the lock.",
                 )
-
-
-def _logical_lines(text: str) -> list[tuple[int, str]]:
-    """Continuation lines joined, comments and blank lines gone, each with its first line's number; options stay."""
-    result: list[tuple[int, str]] = []
-    start, joined = 0, ""
-    for number, raw in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
-        start = start or number
-        body = re.sub(r"(^|\s)#.*$", "", raw).rstrip()
-        if body.endswith("\\"):
-            joined += body[:-1] + " "
-            continue
-        line = (joined + body).strip()
-        if line:
-            result.append((start, line))
-        start, joined = 0, ""
-    if joined.strip():
-        result.append((start, joined.strip()))
-    return result

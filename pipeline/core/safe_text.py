@@ -34,10 +34,11 @@ _UNSEEN = (
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 ) + "".join(chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
 _UNSEEN_CHARACTER = re.compile(f"[\x00-\x1f{_UNSEEN}]")
-# Runs in which one may stand: looking for these few ranges is ten times as fast as for all those.
-_SUSPECT = "\x0b-\x1f\x7f-\x9f\xad\u034f\u0600-\U0010ffff"
-_SUSPECT_IN_LINE = re.compile(f"[\x00-\x0a{_SUSPECT}]+")
-_SUSPECT_IN_LINES = re.compile(f"[\x00-\x08{_SUSPECT}]+")
+# Runs in which one may stand: all but these few ranges, which is ten times as fast as to look for all those. Said by
+# what is none of them, since a range as long as that of the rest takes 4 ms to compile.
+_UNSUSPECTED = "\x20-\x7e\xa0-\xac\xae-\u034e\u0350-\u05ff"
+_SUSPECT_IN_LINE = re.compile(f"[^{_UNSUSPECTED}]+")
+_SUSPECT_IN_LINES = re.compile(f"[^\t\n{_UNSUSPECTED}]+")
 _PLAIN = bytes(range(0x20, 0x7F)) + b"\n"
 # GitHub reads "::" at the beginning of a line; it and Azure read "##[" and "##vso[" anywhere in it, TeamCity
 # "##teamcity[". GitLab reads its section markers at the beginning of a line.
@@ -51,7 +52,7 @@ _MARKDOWN = re.compile(r"[\\`*_{}\[\]()<>#+\-.!|~&$@:^%=\"']")
 # What GitHub and GitLab act upon although it is escaped, since they look at the text that comes out: mentions and
 # e-mail addresses, references to issues and the like, addresses, names of emoji.
 _ACTED_UPON = re.compile(
-    r"[@#!$&%~^](?=[\w\"\x80-\U0010ffff])|:(?=//|[\w+-]{0,64}[a-z][\w+-]{0,64}(?::|\Z)|(?:100|1234|[+-]1):)"
+    r"[@#!$&%~^](?=[\w\"]|[^\x00-\x7f])|:(?=//|[\w+-]{0,64}[a-z][\w+-]{0,64}(?::|\Z)|(?:100|1234|[+-]1):)"
     r"|(?<=www)\.|(?<=GH)-(?=\d)",
     re.IGNORECASE | re.ASCII,
 )

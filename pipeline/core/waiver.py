@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 
-from packaging.utils import canonicalize_name
-
 from pipeline.core.disposition import Disposition
 from pipeline.core.finding import Finding, State
+from pipeline.core.package_names import canonical_name
 
 FILE = "waivers.toml"
 WARNING_DAYS = 30
@@ -95,7 +94,7 @@ class Waiver:
 
     def _holds_place(self, finding: Finding) -> bool:
         if finding.package:
-            return canonicalize_name(finding.package) == canonicalize_name(self.scope)
+            return canonical_name(finding.package) == canonical_name(self.scope)
         return bool(finding.path) and covers_path(self.scope, finding.path)
 
 

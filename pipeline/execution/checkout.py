@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from pipeline.execution.files import sha256_of
 
 _GIT_TIMEOUT_S = 60.0
 _SUBMODULE = "160000"
+_OTHER = "?"
 _PATHS_AT_ONCE = 500
 OWN_FOLDER = ".pipeline"
 """The folder that no commit may have."""
@@ -36,7 +37,7 @@ class Checkout:
             ConfigurationError: not a git repository, one without a commit, or one that tracks our own folder.
             StorageTrouble: a file can't be read.
         """
-        self._require_repository()
+        branch = self._branch()
         head = self.git("-c", "log.showSignature=false", "log", "-1", "--format=%H %ct")
         if head.exit_code != 0:
             raise ConfigurationError(
@@ -45,16 +46,16 @@ class Checkout:
                 advice="Commit something: git add . && git commit",
             )
         commit, seconds = head.stdout.split()
-        branch = self.git("symbolic-ref", "--quiet", "--short", "HEAD").stdout.strip()
-        listing = self._must("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".")
-        staged = self._must("ls-files", "-z", "-v", "--stage", "--", ".")
-        submodules, hushed = _index(staged.stdout)
-        _require_own_folder(staged.stdout)
+        listing = self._must("ls-files", "-z", "-v", "--stage", "--cached", "--others", "--exclude-standard", "--", ".")
+        records = _records(listing.stdout)
+        submodules = {path: object_id for _, mode, object_id, path in records if mode == _SUBMODULE}
+        hushed = any(tag == "S" or tag.islower() for tag, *_ in records)
+        _require_own_folder(path for tag, *_, path in records if tag != _OTHER)
         folders: dict[str, bool] = {}
         try:
             entries = [
                 entry
-                for path in sorted(set(listing.stdout.split("\0")) - {""})
+                for path in sorted({record[-1] for record in records})
                 if (entry := self._entry(path, submodules, folders)) is not None
             ]
         except OSError as error:
@@ -77,23 +78,32 @@ class Checkout:
         Nothing when there is none, or the history is cut off there: a shallow clone's first commit seems to have made
         every file.
         """
-        newest, commit = 0, ""
-        boundary = _lines(self.root / self._must("rev-parse", "--git-path", "shallow").stdout.strip())
+        newest, commit, parents = 0, "", ""
         for start in range(0, len(paths), _PATHS_AT_ONCE):
             some = paths[start : start + _PATHS_AT_ONCE]
             found = self._must(
-                "--literal-pathspecs", "-c", "log.showSignature=false", "log", "-1", "--format=%H %ct", "--", *some
+                "--literal-pathspecs", "-c", "log.showSignature=false", "log", "-1", "--format=%ct %H %P", "--", *some
             )
-            name, _, seconds = found.stdout.strip().partition(" ")
-            newest, commit = max((newest, commit), (int(seconds or 0), name))
-        if not newest or commit in boundary:
+            seconds, name, before = [*found.stdout.rstrip("\n").split(" ", 2), "", ""][:3]
+            newest, commit, parents = max((newest, commit, parents), (int(seconds or 0), name, before))
+        # Where it is cut off, git knows of no parents, as of the very first commit.
+        if not newest or (not parents and commit in self._cut_off()):
             return ""
         return datetime.fromtimestamp(newest, UTC).isoformat().replace("+00:00", "Z")
 
-    def _require_repository(self) -> None:
-        top = self.git("rev-parse", "--show-toplevel")
+    def _cut_off(self) -> list[str]:
+        """The commits at which a shallow clone ends."""
+        return _lines(self.root / self._must("rev-parse", "--git-path", "shallow").stdout.strip())
+
+    def _branch(self) -> str:
+        """The branch, empty for none. Raises ConfigurationError where there is no repository that could have one."""
+        top = self.git("rev-parse", "--show-toplevel", "--abbrev-ref=loose", "HEAD")
         if top.exit_code == 0:
-            return
+            branch = top.stdout.rstrip("\n").rpartition("\n")[2]
+            return "" if branch == "HEAD" else branch
+        if top.stdout:
+            # It knows the folder, and no commit in it.
+            return ""
         if "not a git repository" in top.stderr or "must be run in a work tree" in top.stderr:
             raise ConfigurationError(
                 f"{self.root} is not a git repository, so there is nothing to say what a run is about.",
@@ -140,13 +150,12 @@ class Checkout:
         return outcome
 
 
-def _require_own_folder(listing: str) -> None:
+def _require_own_folder(tracked: Iterable[str]) -> None:
     """Raises ConfigurationError where the commit brings along what the pipeline believes to be its own.
 
     Environments, laid out trees and kept results lie there: who may propose a change could propose a pass with it.
     """
-    for record in listing.split("\0"):
-        path = record.partition("\t")[2]
+    for path in tracked:
         # Whatever the case: on some file systems it is the same folder.
         if path.partition("/")[0].casefold() == OWN_FOLDER:
             raise ConfigurationError(
@@ -159,20 +168,21 @@ def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="ascii").split() if path.is_file() else []
 
 
-def _index(listing: str) -> tuple[dict[str, str], bool]:
-    """What ``git ls-files -z -v --stage`` says: each submodule's commit, and whether git is told to overlook a file.
+def _records(listing: str) -> list[tuple[str, str, str, str]]:
+    """What ``git ls-files -z -v --stage`` says of each file: tag, mode, object (a submodule's is a commit), path.
 
-    The tag before a record is ``H`` for an ordinary file, in lower case when git assumes it unchanged, ``S`` when git
-    leaves it out of the working tree (git-ls-files(1), options ``-t`` and ``-v``).
+    The tag is ``H`` for an ordinary file, in lower case when git assumes it unchanged, ``S`` when git leaves it out of
+    the working tree, ``?`` for one that it does not track and says no more of (git-ls-files(1), ``-t`` and ``-v``).
     """
-    submodules, hushed = {}, False
+    records = []
     for record in listing.split("\0"):
-        facts, _, path = record.partition("\t")
-        tag, mode, commit, *_ = [*facts.split(), "", "", ""]
-        hushed = hushed or tag == "S" or tag.islower()
-        if mode == _SUBMODULE:
-            submodules[path] = commit
-    return submodules, hushed
+        if record.startswith(f"{_OTHER} "):
+            records.append((_OTHER, "", "", record[2:]))
+        elif record:
+            facts, _, path = record.partition("\t")
+            tag, mode, object_id, _ = facts.split()
+            records.append((tag, mode, object_id, path))
+    return records
 
 
 def entry_at(root: Path, path: str, folders: dict[str, bool] | None = None) -> Entry | None:

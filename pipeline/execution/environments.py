@@ -14,15 +14,19 @@ import fcntl
 import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from pipeline.core.evidence import listed
-from pipeline.core.lock import REMEDY, parse_lock
+from pipeline.core.lock_lines import REMEDY
 from pipeline.core.ports import Outcome, ProcessRunner, Progress, Request, ToolEnvironment
 from pipeline.errors import ConfigurationError, EnvironmentTrouble, StorageTrouble
 from pipeline.execution.interpreters import find_python, running_python
 from pipeline.execution.package_index import uv_environment
+
+if TYPE_CHECKING:
+    from pipeline.core.lock import Pin
 
 MARKER = ".complete"
 """The file that is written last into an environment; its time is that of the last use."""
@@ -79,7 +83,7 @@ class UvEnvironments:
                 f"The {title} environment could not be written: {error.strerror or error}.",
                 advice=f"Free space in {self._folder} or make it writable, then run again.",
             ) from error
-        pins = [pin for lock, text in zip(locks, contents, strict=True) for pin in parse_lock(text, lock.name)]
+        pins = [pin for lock, text in zip(locks, contents, strict=True) for pin in _pins(text, lock.name)]
         # A lock for several Pythons holds a package more than once, each pin with a marker of its own.
         markers = {"python_version": short_version(version), "python_full_version": version}
         return _environment(root, version, {pin.name: pin.version for pin in pins if pin.applies(markers)})
@@ -171,7 +175,7 @@ def checked_lock(lock: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigurationError(f"The lock file {lock.name} can't be read: {why}.", advice=REMEDY) from error
-    parse_lock(text, lock.name)
+    _pins(text, lock.name)
     return text
 
 
@@ -233,3 +237,9 @@ def _digest(path: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return ""
     return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode("ascii")
+
+
+def _pins(text: str, name: str) -> tuple[Pin, ...]:
+    """What a lock pins. What reads it is loaded when an environment is wanted, which not every run does."""
+    pins: tuple[Pin, ...] = import_module("pipeline.core.lock").parse_lock(text, name)
+    return pins

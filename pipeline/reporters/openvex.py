@@ -10,10 +10,9 @@ import hashlib
 import json
 from typing import Any
 
-from packaging.utils import canonicalize_name
-
 from pipeline.core.component import ComponentKind, package_url
 from pipeline.core.finding import Finding
+from pipeline.core.package_names import canonical_name
 from pipeline.core.run_record import Report
 from pipeline.core.safe_text import json_document
 from pipeline.core.waiver_standing import Standing
@@ -54,7 +53,7 @@ def render(report: Report) -> str:
 
 def purl(finding: Finding) -> str:
     """The package URL of what the finding is about: the one that the bills of materials give it."""
-    return package_url(ComponentKind.PYTHON, canonicalize_name(finding.package), finding.version)
+    return package_url(ComponentKind.PYTHON, canonical_name(finding.package), finding.version)
 
 
 def _statement(finding: Finding, standing: Standing) -> dict[str, Any]:

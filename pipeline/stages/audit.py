@@ -2,101 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.core.advisories import AdvisorySource
-from pipeline.core.cache_inputs import Inputs, Lasting, exactly
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.exploitation import NOTHING_KNOWN, Exploitation
 from pipeline.core.gate import Gate
-from pipeline.core.lock import REMEDY, Pin, parse_lock
+from pipeline.core.lock import Pin, parse_lock
 from pipeline.core.ports import Request, ToolEnvironment
-from pipeline.core.snapshot import Snapshot
-from pipeline.core.stage import Examination, StageResult
-from pipeline.errors import ConfigurationError, CouldNotTell
-from pipeline.settings import Settings
-from pipeline.stages.audit_assessment import UNIT, Observed, assess, outdated, units
+from pipeline.core.stage import Examination
+from pipeline.errors import CouldNotTell
+from pipeline.stages.audit_assessment import UNIT, Observed, assess, units
+from pipeline.stages.audit_declared import DeclaredAudit
 from pipeline.stages.components import locked
 from pipeline.stages.context import Context
-from pipeline.stages.exploitation_files import check_there, read_files, still_those
-from pipeline.stages.inputs import LOCALE, OF_FINDINGS, chosen, named, of_files
-from pipeline.stages.lock_currency import lock_gate, read_text, requirement_files
-from pipeline.stages.restraints import OWN_FILE, nothing_to_check, with_expectation
+from pipeline.stages.exploitation_files import read_files
+from pipeline.stages.lock_currency import lock_gate, read_text
+from pipeline.stages.restraints import nothing_to_check, with_expectation
 from pipeline.tools import cyclonedx, pip_audit
 
 _SAMPLE_HASH = f"sha256:{'0' * 64}"
 
 
 @dataclass(frozen=True, slots=True)
-class AuditStage:
+class AuditStage(DeclaredAudit):
     """Unit of work: locked packages. Expected: our own reading of the lock. Checked: what pip-audit says it looked up
     and, offline, what the snapshot was really asked for.
 
     Every pin is looked up, also where its marker is false: it is locked, so somebody installs it.
     """
-
-    name: str = "audit"
-    summary: str = "Look for known vulnerabilities in the locked dependencies, and write their bill of materials."
-    needs: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ("security",)
-
-    def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
-        """Raises ConfigurationError for a lock, a named requirements file or an advisory snapshot that is not there."""
-        audit = settings.audit
-        if audit.lock not in snapshot.by_path:
-            raise ConfigurationError(f"The lock file {audit.lock} does not exist.", advice=REMEDY)
-        if (
-            settings.sources.get("audit.requirements", "default") != "default"
-            and audit.requirements not in snapshot.by_path
-        ):
-            raise ConfigurationError(
-                f"audit.requirements names {audit.requirements!r}, and the checkout has no such file."
-            )
-        if audit.advisories and not Path(audit.advisories).is_file():
-            raise ConfigurationError(
-                f"audit.advisories names {audit.advisories!r}, and there is no such file.",
-                advice="Give the path of an OSV export zip of PyPI, or none to ask the online service.",
-            )
-        check_there(audit)
-
-    def inputs(self, context: Context) -> Inputs:
-        """The lock, what it was made from, and the advisories; those of a service change by themselves."""
-        audit = context.settings.audit
-        taken_in = requirement_files(context, audit.requirements)
-        outside = (("audit.advisories", audit.advisories), ("audit.kev", audit.kev), ("audit.epss", audit.epss))
-        return Inputs(
-            files=of_files(exactly((audit.lock, *taken_in, OWN_FILE)), OF_FINDINGS),
-            follows_links=False,
-            settings=("audit", "build.python"),
-            locks=("audit",),
-            variables=LOCALE,
-            outside=named(outside),
-            compared=True,
-            facts=chosen(context, "audit.requirements"),
-            lasting=Lasting.LONG if audit.advisories else Lasting.SHORT,
-        )
-
-    def still_holds(self, context: Context, result: StageResult) -> bool:
-        """Whether the advisories are still those of the result, and not too old by now; online ones for as long as
-        results are reused.
-        """
-        advisories = context.settings.audit.advisories
-        if not still_those(context.settings.audit, result.metrics):
-            return False
-        if outdated(context.settings.audit, result.metrics, context.ports.clock.now()):
-            return False
-        if not advisories:
-            return "advisories_sha256" not in result.metrics
-        try:
-            with Path(advisories).open("rb") as file:
-                return result.metrics.get("advisories_sha256") == hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError:
-            # What can't be read any more does not hold; the new run says what is wrong with it.
-            return False
 
     def run(self, context: Context) -> Examination:
         """Hold the lock against its requirements, look up all that it pins, and a planted package."""

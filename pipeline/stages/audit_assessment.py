@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,12 +17,12 @@ from pipeline.core.lock import Pin
 from pipeline.core.stage import Examination, Metric, NotChecked
 from pipeline.core.version_order import pep440
 from pipeline.settings import Audit
+from pipeline.stages.audit_declared import CLOCK_SKEW
 from pipeline.stages.exploitation_files import metrics_of
 from pipeline.tools.pip_audit import OFFLINE_ADVICE, Output, Reported, unit
 
 UNIT = "locked packages"
 _DEFAULT_AGE_DAYS = Audit().max_age_days
-_CLOCK_SKEW = timedelta(days=1)
 _LONGEST_TEXT = 300
 
 
@@ -184,21 +184,10 @@ def _age_days(index: AdvisoryIndex | None, now: datetime) -> float:
     return (now - index.newest) / timedelta(days=1) if index is not None else 0.0
 
 
-def outdated(settings: Audit, metrics: Mapping[str, Metric], now: datetime) -> bool:
-    """Whether the advisories of a result with these metrics are older by now than ``audit.max_age_days`` allows."""
-    if "advisories_sha256" not in metrics:
-        return False
-    try:
-        age = (now - datetime.fromisoformat(str(metrics.get("advisories_date")))) / timedelta(days=1)
-    except (ValueError, TypeError):
-        return True
-    return not -(_CLOCK_SKEW / timedelta(days=1)) <= age <= settings.max_age_days
-
-
 def _freshness(settings: Audit, index: AdvisoryIndex | None, age: float) -> tuple[str, ...]:
     if index is None:
         return ()
-    if age < -(_CLOCK_SKEW / timedelta(days=1)):
+    if age < -(CLOCK_SKEW / timedelta(days=1)):
         return (
             f"The advisory snapshot is dated {index.newest:%Y-%m-%d}, which is yet to come, so its age can't be told.",
         )

@@ -29,6 +29,7 @@ OF_BUILDER = (
 )  # fmt: skip
 """What a signed statement says of who builds."""
 
+OWN_FILE = "pyproject.toml"
 OF_FINDINGS = exactly((BASELINE, *code_owners.PLACES))
 """What is read of findings after the stage: those that are known, and who owns the files."""
 CONFIGURATION = tuple(f"*{ending}" for ending in FILE_ENDINGS)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.core import emptied_linters
-from pipeline.core.cache_inputs import Inputs
 from pipeline.core.emptied_gates import (
     MOST_COMPLEX,
     floor_of_nothing,
@@ -20,33 +19,21 @@ from pipeline.core.evidence import Control, Evidence
 from pipeline.core.finding import Severity, weighed
 from pipeline.core.gate import Gate, check_gate, findings_gate, floor_gate, severity_gates
 from pipeline.core.ports import Outcome, Request, ToolEnvironment
-from pipeline.core.snapshot import Snapshot
 from pipeline.core.stage import Examination, Metric, NotChecked, StageResult
 from pipeline.core.suppression_gate import Most, gated
 from pipeline.core.suppressions import SuppressionKind, exempts_itself
-from pipeline.settings import Lint, Settings
+from pipeline.settings import Lint
 from pipeline.stages.context import Context
-from pipeline.stages.inputs import (
-    CONFIGURATION,
-    LOCALE,
-    OF_FINDINGS,
-    OF_USER,
-    PYTHON_CODE,
-    chosen,
-    of_files,
-    project_locks,
-)
+from pipeline.stages.lint_declared import DeclaredLint
 from pipeline.stages.lint_reuse import Reuse, reuse
 from pipeline.stages.project_locks import project_environment
 from pipeline.stages.restraints import commented, configuration, nothing_to_check, own_text, with_expectation
 from pipeline.stages.so_far import SoFar
-from pipeline.stages.source_files import python_files, require_paths
+from pipeline.stages.source_files import python_files
 from pipeline.tools import pylint, ruff
 from pipeline.tools.pylint_witness import kept_document
 
 UNIT = "Python files"
-OF_RUFF = (".gitignore", ".ignore", "/lint.mccabe.max-complexity=*")
-"""What else ruff looks for; a setting that it is given might also be the name of a file."""
 CONTROL = "name that does not exist"
 CONTROL_SOURCE = '''"""A module with a planted fault."""
 
@@ -58,35 +45,8 @@ def control() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class LintStage:
+class LintStage(DeclaredLint):
     """Unit of work: Python files. Expected: those of the snapshot. Checked: those that both tools worked on."""
-
-    name: str = "lint"
-    summary: str = "Check style, errors and complexity with ruff and pylint, with a gate on pylint's score."
-    needs: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ("quality",)
-
-    def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
-        """Raises ConfigurationError for a path that is not in the snapshot."""
-        require_paths(snapshot, settings.lint.paths, "lint.paths")
-
-    def inputs(self, context: Context) -> Inputs:
-        """All Python files, since pylint follows imports wherever they lead, and what may configure the tools."""
-        return Inputs(
-            files=of_files(PYTHON_CODE, CONFIGURATION, OF_RUFF, project_locks(context), OF_FINDINGS),
-            scripts=True,
-            folders=True,
-            settings=("lint", "sources", "python", "suppressions_need_reasons", "test.requirements"),
-            locks=("lint", "test"),
-            variables=(*LOCALE, *OF_USER),
-            compared=True,
-            facts=chosen(context, "test.requirements"),
-        )
-
-    def still_holds(self, context: Context, result: StageResult) -> bool:
-        """A result about files rests on the snapshot alone."""
-        del context, result
-        return True
 
     def run(self, context: Context) -> Examination:
         """Run both tools over the snapshot's Python files, and over a planted fault."""

@@ -7,7 +7,8 @@ import posixpath
 from packaging.requirements import Requirement
 
 from pipeline.core.gate import Gate, check_gate
-from pipeline.core.lock import Pin, check_satisfies, included_files, linux_markers, parse_requirements
+from pipeline.core.lock import Pin, check_satisfies, linux_markers, parse_requirements
+from pipeline.core.lock_lines import included_files
 from pipeline.core.stage import NotChecked
 from pipeline.errors import ConfigurationError, TargetFault
 from pipeline.stages.context import Context
@@ -53,16 +54,3 @@ def _requirements(context: Context, name: str, parents: tuple[str, ...]) -> tupl
     beside = posixpath.dirname(name)
     parts = (posixpath.normpath(posixpath.join(beside, other)) for other in included_files(text))
     return (*parse_requirements(text), *(r for part in parts for r in _requirements(context, part, (*parents, name))))
-
-
-def requirement_files(context: Context, name: str, known: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The file ``name`` and all that it takes in, be they there or not."""
-    found = (*known, name)
-    if name in known or name not in context.snapshot.by_path:
-        return found
-    beside = posixpath.dirname(name)
-    text = (context.tree / name).read_text(encoding="utf-8", errors="replace")
-    for other in included_files(text):
-        part = posixpath.normpath(posixpath.join(beside, other))
-        found = found if part in found else requirement_files(context, part, found)
-    return found

@@ -1,6 +1,6 @@
 """The nine stages in the order in which they run. This list is the pipeline.
 
-Some stand here as they declare themselves; their work is loaded when it is wanted (:mod:`pipeline.stages.declared`).
+They stand here as they declare themselves; their work is loaded when it is wanted (:mod:`pipeline.stages.declared`).
 """
 
 from __future__ import annotations
@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.errors import ConfigurationError
-from pipeline.stages.audit import AuditStage
+from pipeline.stages.audit_declared import DeclaredAudit
 from pipeline.stages.build_declared import DeclaredBuild
 from pipeline.stages.canary_declared import DeclaredCanary
 from pipeline.stages.context import Stage
-from pipeline.stages.lint import LintStage
+from pipeline.stages.lint_declared import DeclaredLint
 from pipeline.stages.push_declared import DeclaredPush
-from pipeline.stages.scan import ScanStage
-from pipeline.stages.secrets import SecretsStage
+from pipeline.stages.scan_declared import DeclaredScan
+from pipeline.stages.secrets_declared import DeclaredSecrets
 from pipeline.stages.smoke_declared import DeclaredSmoke
-from pipeline.stages.test import TestStage
+from pipeline.stages.test_declared import DeclaredTest
 
 
 def pipeline_stages(required: Iterable[str] = (), extra: Iterable[Stage] = ()) -> tuple[Stage, ...]:
@@ -27,11 +27,11 @@ def pipeline_stages(required: Iterable[str] = (), extra: Iterable[Stage] = ()) -
         ConfigurationError: two stages have one name, or a stage needs one that does not exist.
     """
     before: tuple[Stage, ...] = (
-        LintStage(),
-        ScanStage(),
-        SecretsStage(),
-        AuditStage(),
-        TestStage(),
+        DeclaredLint(),
+        DeclaredScan(),
+        DeclaredSecrets(),
+        DeclaredAudit(),
+        DeclaredTest(),
         DeclaredBuild(),
         DeclaredSmoke(),
         DeclaredCanary(),

@@ -8,23 +8,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.core.cache_inputs import Inputs, below, exactly
 from pipeline.core.emptied_gates import threshold_above_all, with_configuration
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.file_results import key_of
 from pipeline.core.finding import Severity, weighed
 from pipeline.core.gate import findings_gate, severity_gates
 from pipeline.core.ports import Outcome, Request, ToolEnvironment
-from pipeline.core.snapshot import Snapshot
-from pipeline.core.stage import Examination, NotChecked, StageResult, Suppression
+from pipeline.core.stage import Examination, NotChecked, Suppression
 from pipeline.core.suppression_gate import Most, gated, surplus
 from pipeline.core.suppressions import SuppressionKind
 from pipeline.errors import ToolTrouble
-from pipeline.settings import Scan, Settings
+from pipeline.settings import Scan
 from pipeline.stages.context import Context, packaged_lock
-from pipeline.stages.inputs import LOCALE, OF_FINDINGS, OF_USER, of_files
-from pipeline.stages.restraints import OWN_FILE, commented, nothing_to_check, own_text, with_expectation
-from pipeline.stages.source_files import python_files, require_paths, unaltered
+from pipeline.stages.restraints import commented, nothing_to_check, own_text, with_expectation
+from pipeline.stages.scan_declared import DeclaredScan
+from pipeline.stages.source_files import python_files, unaltered
 from pipeline.tools import bandit, bandit_files
 
 UNIT = "Python files"
@@ -34,7 +32,7 @@ CONTROL_SOURCE = '"""A planted fault."""\nimport subprocess\n\nsubprocess.call(i
 
 
 @dataclass(frozen=True, slots=True)
-class ScanStage:
+class ScanStage(DeclaredScan):
     """Unit of work: Python files. Expected: those of the snapshot. Checked: those that bandit parsed and walked to the
     end.
 
@@ -42,33 +40,6 @@ class ScanStage:
     gate without a word in the report. ``scan.exclude``, with its reasons, and ``# nosec``, each listed, are the ways to
     say less.
     """
-
-    name: str = "scan"
-    summary: str = "Look for insecure code with bandit."
-    needs: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ("security",)
-
-    def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
-        """Raises ConfigurationError for a path that is not in the snapshot."""
-        require_paths(snapshot, settings.scan.paths, "scan.paths")
-
-    def inputs(self, context: Context) -> Inputs:
-        """The Python files that it looks at, and its configuration; bandit follows no import and no link."""
-        own = exactly((".bandit", "bandit.yaml", "bandit.yml", "bandit.toml", OWN_FILE))
-        return Inputs(
-            files=of_files(below(context.settings.scan.paths, "*.py"), own, OF_FINDINGS),
-            scripts=True,
-            follows_links=False,
-            settings=("scan", "sources", "suppressions_need_reasons"),
-            locks=("scan",),
-            variables=(*LOCALE, *OF_USER),
-            compared=True,
-        )
-
-    def still_holds(self, context: Context, result: StageResult) -> bool:
-        """A result about files rests on the snapshot alone."""
-        del context, result
-        return True
 
     def run(self, context: Context) -> Examination:
         """Run bandit over the snapshot's Python files, and over a planted fault."""

@@ -6,23 +6,21 @@ import base64
 import hashlib
 import os
 import posixpath
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.core.cache_inputs import EVERYTHING, Inputs
 from pipeline.core.evidence import Control, Evidence
 from pipeline.core.finding import Severity, weighed
 from pipeline.core.gate import findings_gate
 from pipeline.core.ports import Request, ToolEnvironment
 from pipeline.core.snapshot import Kind, Snapshot
-from pipeline.core.stage import Examination, NotChecked, StageResult
+from pipeline.core.stage import Examination, NotChecked
 from pipeline.core.suppression_gate import Most, gated
 from pipeline.core.suppressions import SuppressionKind, allowed_secrets
-from pipeline.settings import Settings
 from pipeline.stages import revealing
 from pipeline.stages.context import Context
-from pipeline.stages.inputs import LOCALE
 from pipeline.stages.restraints import nothing_to_check, with_expectation
+from pipeline.stages.secrets_declared import DeclaredSecrets
 from pipeline.stages.source_files import apply_exclusions
 from pipeline.tools import secret_scanner
 
@@ -35,37 +33,8 @@ CONTROLS = {
 
 
 @dataclass(frozen=True, slots=True)
-class SecretsStage:
+class SecretsStage(DeclaredSecrets):
     """Unit of work: files of any kind. Expected: those of the snapshot. Checked: those that were read to their end."""
-
-    name: str = "secrets"
-    summary: str = "Look for credentials in every file."
-    needs: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ("security",)
-    searched: dict[tuple[str, tuple[str, ...]], secret_scanner.Output] = field(
-        default_factory=dict, repr=False, compare=False
-    )
-    """What :meth:`reveal` has found in all files of a snapshot, so that one process need not search them twice."""
-
-    def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
-        """Nothing that the settings say could make it impossible."""
-
-    def inputs(self, context: Context) -> Inputs:
-        """Every file. Where a link leads to is said by the link itself, and by which files there are."""
-        del context
-        return Inputs(
-            files=(EVERYTHING,),
-            follows_links=False,
-            settings=("secrets", "suppressions_need_reasons"),
-            locks=("secrets",),
-            variables=LOCALE,
-            compared=True,
-        )
-
-    def still_holds(self, context: Context, result: StageResult) -> bool:
-        """A result about files rests on the snapshot alone."""
-        del context, result
-        return True
 
     def reveal(self, context: Context) -> tuple[str, ...]:
         """The credentials in the snapshot's files, to be masked in whatever any stage shows of them."""

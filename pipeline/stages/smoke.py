@@ -31,11 +31,12 @@ from pipeline.stages.smoke_chaos import plant_faults
 from pipeline.stages.smoke_declared import DeclaredSmoke, built_image
 from pipeline.stages.smoke_endpoints import ask_endpoints
 from pipeline.stages.smoke_malformed import send_malformed
+from pipeline.stages.smoke_names import wanted
 from pipeline.stages.smoke_restart import STORY as RESTART
 from pipeline.stages.smoke_restart import restarting
 from pipeline.stages.smoke_steadiness import measure_steadiness
 from pipeline.stages.smoke_stop import stop_under_load
-from pipeline.stages.smoke_stories import assess_stories, records, wanted
+from pipeline.stages.smoke_stories import assess_stories, records
 from pipeline.stages.test import expected_tests
 from pipeline.tools import pytest
 

@@ -17,13 +17,14 @@ from pipeline.core.stage import NotChecked
 from pipeline.core.wire import request_bytes
 from pipeline.errors import EngineTrouble, TargetFault
 from pipeline.settings import Smoke
+from pipeline.stages import smoke_names
 from pipeline.stages.chaos_faults import FAULTS, Fault
 from pipeline.stages.context import Context
 from pipeline.stages.readiness import ending, wait_until_ready
 from pipeline.stages.service_container import container_request
 from pipeline.stages.smoke_steadiness import PYTHON, requests_of
 
-STORY = "chaos"
+STORY = smoke_names.CHAOS
 RECORD = "chaos.json"
 _ANSWER_S = 5.0
 _FAILED = 500

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
 
 from pipeline.core.cache_inputs import EVERYTHING, Inputs
 from pipeline.core.snapshot import Snapshot
@@ -14,6 +13,7 @@ from pipeline.settings import Settings
 from pipeline.stages.context import Context
 from pipeline.stages.declared import whole
 from pipeline.stages.inputs import OF_TESTS, chosen, named
+from pipeline.stages.smoke_names import CHAOS, check_exclusions, wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class DeclaredSmoke:
     def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
         """Raises ConfigurationError for an exclusion of nothing, and an OpenAPI document that is not there."""
         if settings.smoke.exclude:
-            _stories().check_exclusions(settings.smoke)
+            check_exclusions(settings.smoke)
         place = settings.smoke.openapi
         if place and not place.startswith("/") and place not in snapshot.by_path:
             raise ConfigurationError(f"smoke.openapi names {place!r}, and the checkout has no such file.")
@@ -39,7 +39,7 @@ class DeclaredSmoke:
     def inputs(self, context: Context) -> Inputs:
         """The image, and everything for the project's own tests of it."""
         # Of the full dose alone, and many a run is none.
-        chaos = context.settings.smoke.dose == "full" and "chaos" in _stories().wanted(context.settings.smoke)
+        chaos = context.settings.smoke.dose == "full" and CHAOS in wanted(context.settings.smoke)
         library = import_module("pipeline.stages.chaos_faults").clock_library() if chaos else None
         return Inputs(
             files=(EVERYTHING,),
@@ -65,8 +65,3 @@ def built_image(context: Context) -> str:
     """The image of this snapshot's build."""
     build = context.results.get("build")
     return str(build.metrics.get("image_id") or "") if build else ""
-
-
-def _stories() -> Any:
-    """What decides which stories are told, with the stories themselves."""
-    return import_module("pipeline.stages.smoke_stories")

@@ -20,10 +20,11 @@ from pipeline.core.stage import NotChecked
 from pipeline.core.wire import request_bytes
 from pipeline.errors import ToolTrouble
 from pipeline.settings import Smoke
+from pipeline.stages import smoke_names
 from pipeline.stages.context import Context
 from pipeline.tools import schemathesis
 
-STORY = "endpoints"
+STORY = smoke_names.ENDPOINTS
 RECORD = "endpoints.json"
 EVENTS = "schemathesis.ndjson"
 

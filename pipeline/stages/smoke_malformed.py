@@ -17,9 +17,10 @@ from pipeline.core.probe import Probe
 from pipeline.core.stage import NotChecked
 from pipeline.core.wire import Reply, Wire, request_bytes
 from pipeline.settings import Smoke
+from pipeline.stages import smoke_names
 from pipeline.stages.context import Context
 
-STORY = "malformed"
+STORY = smoke_names.MALFORMED
 RECORD = "malformed.json"
 
 _WITHIN_S = 3.0

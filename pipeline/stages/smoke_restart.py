@@ -20,13 +20,14 @@ from pipeline.core.probe import Probe
 from pipeline.core.same_answers import unlike
 from pipeline.core.wire import Reply, request_bytes
 from pipeline.settings import Smoke
+from pipeline.stages import smoke_names
 from pipeline.stages.container_log import findings_in
 from pipeline.stages.context import Context
 from pipeline.stages.readiness import Readiness, wait_until_ready
 from pipeline.stages.service_container import container_request
 from pipeline.stages.smoke_steadiness import requests_of
 
-STORY = "restart"
+STORY = smoke_names.RESTART
 RECORD = "restart.json"
 
 _ANSWER_S = 5.0

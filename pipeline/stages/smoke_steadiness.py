@@ -14,9 +14,10 @@ from pipeline.core.steadiness import PROGRAM, Reading, growth_files, growth_mb, 
 from pipeline.core.stop_under_load import is_failure
 from pipeline.errors import EngineTrouble
 from pipeline.settings import Smoke
+from pipeline.stages import smoke_names
 from pipeline.stages.context import Context
 
-STORY = "steadiness"
+STORY = smoke_names.STEADINESS
 RECORD = "steadiness.json"
 PYTHON = "python3"
 

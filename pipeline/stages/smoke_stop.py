@@ -18,10 +18,11 @@ from pipeline.core.probe import Probe
 from pipeline.core.stop_under_load import account
 from pipeline.core.wire import Sent
 from pipeline.settings import Smoke
+from pipeline.stages import smoke_names
 from pipeline.stages.context import Context
 from pipeline.stages.smoke_steadiness import requests_of
 
-STORY = "stop"
+STORY = smoke_names.STOP
 RECORD = "stop.json"
 
 _AT_WORK_S = 0.3

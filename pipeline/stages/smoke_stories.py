@@ -12,7 +12,6 @@ from typing import Any
 
 from pipeline.core.probe import Probe, joined
 from pipeline.core.stage import NotChecked
-from pipeline.errors import ConfigurationError
 from pipeline.settings import Smoke
 from pipeline.stages import (
     smoke_chaos,
@@ -24,9 +23,9 @@ from pipeline.stages import (
 )
 from pipeline.stages.chaos_faults import FAULTS
 from pipeline.stages.context import Context
+from pipeline.stages.smoke_names import wanted
 
 Record = Mapping[str, Any]
-_FULL_ONLY = (smoke_chaos.STORY,)
 _RECORDS: Mapping[str, str] = {
     smoke_restart.STORY: smoke_restart.RECORD,
     smoke_endpoints.STORY: smoke_endpoints.RECORD,
@@ -42,30 +41,8 @@ _JUDGES: Mapping[str, Callable[[Smoke, Record], Probe]] = {
     smoke_stop.STORY: smoke_stop.assess_stop,
     smoke_chaos.STORY: smoke_chaos.assess_chaos,
 }
-STORIES = tuple(_RECORDS)
-"""Their names, in the order in which they are told; ``smoke.exclude`` leaves them out by these."""
 FILES = (*_RECORDS.values(), smoke_endpoints.EVENTS)
 """All that their judgement needs, by the name below ``raw/``."""
-
-
-def wanted(settings: Smoke) -> tuple[str, ...]:
-    """The stories of this dose that are not excluded; that of the operations only with a document."""
-    left_out = {item.path for item in settings.exclude}
-    if settings.dose != "full":
-        left_out.update(_FULL_ONLY)
-    if not settings.openapi:
-        left_out.add(smoke_endpoints.STORY)
-    return tuple(story for story in STORIES if story not in left_out)
-
-
-def check_exclusions(settings: Smoke) -> None:
-    """Raises ConfigurationError for an exclusion that names no story."""
-    for item in settings.exclude:
-        if item.path not in STORIES:
-            raise ConfigurationError(
-                f"smoke.exclude names {item.path!r}, and there is no such check.",
-                advice=f"The checks are {', '.join(STORIES)}.",
-            )
 
 
 def records(context: Context) -> dict[str, str]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core import emptied_tests
-from pipeline.core.cache_inputs import EVERYTHING, Inputs
 from pipeline.core.emptied_gates import excludes_everything, floor_of_nothing, with_configuration
 from pipeline.core.evidence import Control, Evidence, listed
 from pipeline.core.expected_tests import functions_in, is_test_file
@@ -17,13 +16,11 @@ from pipeline.core.finding import Severity, weighed
 from pipeline.core.gate import Gate, check_gate, count_gate, findings_gate, floor_gate, steadiness_gates
 from pipeline.core.ports import Request, ToolEnvironment
 from pipeline.core.snapshot import Snapshot, is_below
-from pipeline.core.stage import Examination, Metric, NotChecked, StageResult
+from pipeline.core.stage import Examination, Metric, NotChecked
 from pipeline.core.suppression_gate import Most, gated
 from pipeline.core.suppressions import SuppressionKind
-from pipeline.settings import Settings
 from pipeline.settings import Test as TestSettings
 from pipeline.stages.context import Context
-from pipeline.stages.inputs import OF_TESTS, chosen
 from pipeline.stages.project_locks import project_environment
 from pipeline.stages.restraints import (
     commented,
@@ -34,46 +31,18 @@ from pipeline.stages.restraints import (
     with_expectation,
 )
 from pipeline.stages.so_far import SoFar
-from pipeline.stages.source_files import apply_exclusions, require_paths
+from pipeline.stages.source_files import apply_exclusions
+from pipeline.stages.test_declared import DeclaredTest
 from pipeline.tools import coverage, pytest
 
 UNIT = "test functions"
 
 
 @dataclass(frozen=True, slots=True)
-class TestStage:
+class TestStage(DeclaredTest):
     """Unit of work: test functions. Expected: those in the syntax trees. Checked: those that ran to an outcome."""
 
     __test__ = False  # for pytest, which would take this for tests
-
-    name: str = "test"
-    summary: str = "Run unit, integration, regression, acceptance and in-process smoke tests, with coverage."
-    needs: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ("quality",)
-
-    def check_settings(self, settings: Settings, snapshot: Snapshot) -> None:
-        """Raises ConfigurationError for a coverage path that is not there. Without tests it is ``inconclusive``."""
-        require_paths(snapshot, settings.test.coverage, "test.coverage")
-
-    def spreads(self, settings: Settings) -> bool:
-        """Whether the tests run in as many processes as there are cores for them."""
-        return settings.test.parallel
-
-    def inputs(self, context: Context) -> Inputs:
-        """Everything: what a project's tests read of its files, only they know."""
-        return Inputs(
-            files=(EVERYTHING,),
-            settings=("test", "service", "sources", "python", "suppressions_need_reasons"),
-            locks=("test",),
-            variables=OF_TESTS,
-            compared=True,
-            facts=chosen(context, "test.requirements"),
-        )
-
-    def still_holds(self, context: Context, result: StageResult) -> bool:
-        """A result about files rests on the snapshot alone."""
-        del context, result
-        return True
 
     def run(self, context: Context) -> Examination:
         """Run the suite, and a planted failure in the same environment."""

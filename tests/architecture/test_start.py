@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.settings import STAGE_NAMES
 from pipeline.stages.declared import whole
 from pipeline.stages.registry import pipeline_stages
+from pipeline.stages.secrets_declared import DeclaredSecrets
 
 ROOT = Path(__file__).parents[2]
 # For the container engine, registries, signatures, terminals, bills of materials and Nox.
@@ -52,7 +54,10 @@ def test_what_every_run_loads_is_free_of_what_only_some_stages_need(module: str)
 OF_WORK = frozenset(
     {
         *(f"pipeline.stages.{name}" for name in ("build", "smoke", "canary", "push", "image_checks", "hardening")),
+        *(f"pipeline.stages.{name}" for name in ("lint", "scan", "secrets", "audit", "test", "restraints")),
         *(f"pipeline.stages.{name}" for name in ("canary_comparison", "smoke_stories", "push_signing")),
+        *(f"pipeline.tools.{name}" for name in ("pylint", "ruff", "bandit", "secret_scanner", "pip_audit", "pytest")),
+        "pipeline.core.lock", "pipeline.core.advisories", "packaging.utils", "packaging.markers",
         "pipeline.attestation.signing", "pipeline.engines.docker_engine", "pipeline.reporters.cyclonedx_bill",
     }
 )  # fmt: skip
@@ -63,7 +68,16 @@ def test_no_start_loads_the_work_of_the_stages_that_declare_themselves_apart(mod
     assert heavy(f"import pipeline.{module}, pipeline.stages.registry", OF_WORK) == set()
 
 
-@pytest.mark.parametrize("place", ["build:BuildStage", "smoke:SmokeStage", "canary:CanaryStage", "push:PushStage"])
+MOST = 185
+"""Modules of ours that a run needs before it knows that nothing has changed; each is a third to a whole millisecond."""
+
+
+def test_a_run_loads_no_more_of_ours_than_it_did() -> None:
+    found = {name for name in loaded("import pipeline.run_command, pipeline.cli") if name.startswith("pipeline")}
+    assert len(found) <= MOST, "load by importlib.import_module, or under TYPE_CHECKING, what not every run uses"
+
+
+@pytest.mark.parametrize("place", [f"{name}:{name.title()}Stage" for name in STAGE_NAMES])
 def test_the_work_of_such_a_stage_is_found_and_has_what_was_declared(place: str) -> None:
     (declared,) = (stage for stage in pipeline_stages(("lint", "test")) if place.startswith(f"{stage.name}:"))
     stage = whole(declared, f"pipeline.stages.{place}")
@@ -76,3 +90,9 @@ def test_the_work_of_such_a_stage_is_found_and_has_what_was_declared(place: str)
 
 def test_a_planted_import_is_seen() -> None:
     assert heavy("import requests", HEAVY) >= {"requests", "urllib3"}
+
+
+def test_what_secrets_has_searched_once_is_shared_with_its_work() -> None:
+    (declared,) = (stage for stage in pipeline_stages() if isinstance(stage, DeclaredSecrets))
+    work = whole(declared, "pipeline.stages.secrets:SecretsStage")
+    assert isinstance(work, DeclaredSecrets) and work.searched is declared.searched

@@ -21,7 +21,7 @@ from pipeline.execution.wire import SocketWire
 from pipeline.settings import Audit, Build, Exclusion, Project, Settings, Smoke
 from pipeline.settings import Test as ProjectTests
 from pipeline.stages.context import Context
-from pipeline.stages.smoke_stories import STORIES
+from pipeline.stages.smoke_names import STORIES
 from pipeline.testing import SilentProgress
 from tests.support import make_context, real_processes, write_files
 

@@ -59,7 +59,7 @@ def stages(**more: Any) -> list[DeclaredStage]:
     return [DeclaredStage(name, **more) for name in NAMES]
 
 
-def test_however_many_stages_have_their_results_the_report_is_made_at_the_beginning_and_at_the_end(
+def test_however_many_stages_have_their_results_the_whole_report_is_made_once_at_the_end(
     project: Path, merged: list[Report]
 ) -> None:
     carry_out(project, *stages())
@@ -67,7 +67,35 @@ def test_however_many_stages_have_their_results_the_report_is_made_at_the_beginn
     merged.clear()
     carry_out(project, *stages(), run_id="run-2")
     assert {stage["cached"] for stage in found(project).values()} == {True}
-    assert len(merged) == 2
+    assert len(merged) == 1
+
+
+def reports_of(project: Path) -> set[str]:
+    """The reports of the whole run that lie there, but for those of single stages in JUnit."""
+    return {path.name for path in (project / "reports").iterdir() if path.is_file()} - {"history.jsonl"}
+
+
+def test_from_its_beginning_on_no_format_tells_of_the_run_before(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carry_out(project, *stages())
+    whole = reports_of(project)
+    assert {"pipeline.json", "pipeline.junit.xml", "index.html", "summary.md", "metrics.prom"} <= whole
+    seen: list[set[str]] = []
+    write = ResultStore.write
+
+    def noticing(store: ResultStore, result: StageResult) -> StageResult:
+        if result.cached:
+            seen.append(reports_of(project))
+            assert "run-2" in (project / "reports/pipeline.json").read_text(encoding="utf-8")
+            # None of its suites is one of a pass.
+            assert SELECTED in (project / "reports/pipeline.junit.xml").read_text(encoding="utf-8")
+        return write(store, result)
+
+    monkeypatch.setattr(ResultStore, "write", noticing)
+    carry_out(project, *stages(), run_id="run-2")
+    assert seen == [{"pipeline.json", "pipeline.junit.xml"}] * len(NAMES)
+    assert reports_of(project) == whole
 
 
 def test_nothing_is_waited_for_between_stages_that_have_their_results(
@@ -111,6 +139,7 @@ def test_before_a_stage_is_run_the_report_tells_of_all_that_have_their_results(p
     seen = tmp_path / "seen.json"
 
     def looks(context: Context) -> Examination:
+        assert "index.html" in reports_of(project)
         seen.write_text(json.dumps(found(project)), encoding="utf-8")
         return green(context)
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from pipeline.core.lock import (
     Pin,
     check_satisfies,
-    included_files,
     linux_markers,
     parse_lock,
     parse_requirements,
 )
+from pipeline.core.lock_lines import included_files
 from pipeline.errors import ConfigurationError, TargetFault
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64

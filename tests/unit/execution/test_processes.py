@@ -80,6 +80,25 @@ def test_megabytes_on_both_streams_do_not_block(tmp_path: Path) -> None:
     assert (len(ended.stdout), len(ended.stderr)) == (4_000_000, 4_000_000)
 
 
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux tells of a process's end")
+def test_the_end_of_a_process_is_told_and_not_looked_for_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slept(seconds: float) -> None:
+        raise AssertionError(f"it was waited for {seconds} s before the next look")
+
+    monkeypatch.setattr("time.sleep", slept)
+    assert _run(tmp_path, "import time; time.sleep(0.1)").exit_code == 0
+
+
+def test_where_nobody_tells_of_a_process_s_end_it_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("os.pidfd_open", raising=False)
+    assert _run(tmp_path, "import time; time.sleep(0.1); raise SystemExit(3)").exit_code == 3
+    assert _run(tmp_path, "import time; time.sleep(60)", timeout_s=0.2).timed_out
+
+
 def test_a_process_that_closes_its_output_is_waited_for(tmp_path: Path) -> None:
     ended = _run(tmp_path, "import os, sys, time; os.close(1); os.close(2); time.sleep(0.3); os._exit(5)")
     assert (ended.exit_code, ended.stdout) == (5, "")

@@ -17,7 +17,8 @@ from pipeline.errors import ConfigurationError, EngineTrouble
 from pipeline.settings import Exclusion, Settings, Smoke
 from pipeline.stages import chaos_faults, smoke_chaos, smoke_malformed, smoke_restart, smoke_steadiness, smoke_stop
 from pipeline.stages.readiness import Readiness
-from pipeline.stages.smoke_stories import STORIES, assess_stories, check_exclusions, wanted
+from pipeline.stages.smoke_names import STORIES, check_exclusions, wanted
+from pipeline.stages.smoke_stories import assess_stories
 from pipeline.testing import FakeContainer, FakeEngine
 from tests.support import make_context, write_files
 from tests.told_stories import READING, FakeWire, programs, sent, told
