@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import Any
 
 import docker
@@ -36,7 +37,27 @@ def untag(client: docker.APIClient, name: str) -> bool:
 
 
 def remove_nameless(client: docker.APIClient, label: str, seconds: float) -> int:
-    """Remove the images without a name that have the label and were made so many seconds ago or more; how many."""
+    """Remove the images without a name that have the label and had one, or were made, so long ago; how many."""
+    # An image without a tag may still have a name by digest, and for this filter it is among them.
     found = client.images(filters={"dangling": True, "label": label})
-    old = [image for image in found if time.time() - image["Created"] >= seconds]
-    return sum(untag(client, image["Id"]) for image in old)
+    every = [image["Id"] for image in found if not _names(image)]
+    old = [identity for identity in every if time.time() - _last_needed(client, identity) >= seconds]
+    return sum(untag(client, identity) for identity in old)
+
+
+def _names(listed: dict[str, Any]) -> list[str]:
+    every = (*(listed.get("RepoTags") or ()), *(listed.get("RepoDigests") or ()))
+    return [name for name in every if not name.startswith("<none>")]
+
+
+def _last_needed(client: Any, identity: str) -> float:
+    """When it was made or tagged last, in seconds since 1970: now, where it has just gone.
+
+    When it was made is not enough: in what is reproducible that is the time of its sources.
+    """
+    try:
+        told: dict[str, Any] = client.inspect_image(identity)
+    except NotFound:
+        return time.time()
+    tagged = (told.get("Metadata") or {}).get("LastTagTime") or ""
+    return max(datetime.fromisoformat(text).timestamp() for text in (told["Created"], tagged) if text)

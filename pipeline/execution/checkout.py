@@ -100,6 +100,9 @@ class Checkout:
         top = self.git("rev-parse", "--show-toplevel", "--abbrev-ref=loose", "HEAD")
         if top.exit_code == 0:
             branch = top.stdout.rstrip("\n").rpartition("\n")[2]
+            if branch.startswith("/"):
+                # Only the folder, since another ref is called HEAD too; no branch's name begins so.
+                branch = self.git("symbolic-ref", "--quiet", "--short", "HEAD").stdout.strip()
             return "" if branch == "HEAD" else branch
         if top.stdout:
             # It knows the folder, and no commit in it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pipeline.errors import EngineTrouble, StorageTrouble, ToolTrouble
@@ -87,7 +87,7 @@ class Provisioner:
             if not self._machine.has_engine:
                 install(self._machine)
                 # Where a service manager is at work the installation has started the engine.
-                if self._wait(_AFTER_INSTALL_S, ours=False):
+                if self._wait(_AFTER_INSTALL_S):
                     return
             self._bring_up()
 
@@ -109,8 +109,11 @@ class Provisioner:
         other = self._process.other()
         if other is not None:
             # It may just be coming up: a service manager starts it with the machine, or when it has been installed.
-            if self._wait(min(self._patience_s, _OTHERS_S), ours=False):
+            if self._wait(min(self._patience_s, _OTHERS_S), lambda: self._process.other() == other):
                 return
+            # It may also have failed at its start.
+            other = self._process.other()
+        if other is not None:
             raise EngineTrouble(
                 f"A {PROGRAM} (pid {other}) is running and does not answer on {self._place.socket}.",
                 advice="Name its address with engine.host or DOCKER_HOST, or stop it.",
@@ -138,7 +141,7 @@ class Provisioner:
         before = self._place.log.stat().st_size if self._place.log.exists() else 0
         if self._process.pid() is None:
             self._launch(options)
-        if self._wait(self._patience_s, ours=True):
+        if self._wait(self._patience_s, lambda: self._process.pid() is not None):
             return None
         said = self._said(before)
         if self._process.pid() is not None:
@@ -164,12 +167,12 @@ class Provisioner:
         given = {name: value for name, value in self._machine.environ.items() if name in _PASSED_ON}
         return {**given, "PATH": SYSTEM_PATH}
 
-    def _wait(self, patience_s: float, *, ours: bool) -> bool:
-        """Whether an engine answers within ``patience_s``; with ``ours`` over at once when our process has ended."""
+    def _wait(self, patience_s: float, hopeful: Callable[[], bool] = lambda: True) -> bool:
+        """Whether an engine answers within ``patience_s``; over at once when there is no hope any more."""
         started = last = time.monotonic()
         while not answers(self._place.socket):
             now = time.monotonic()
-            if now - started > patience_s or (ours and self._process.pid() is None):
+            if now - started > patience_s or not hopeful():
                 return False
             if now - last > _SAY_EVERY_S:
                 self._machine.progress.say(f"engine: waiting for {PROGRAM}, {now - started:.0f} s so far")

@@ -31,7 +31,7 @@ LARGEST_BYTES = 256 * 2**20
 _ENTRY, _RESULT, _RAW = "entry.json", "result.json", "raw"
 _UNFINISHED, _DISCARDED = ".new-", ".old-"
 _ABANDONED_S = 3600.0
-# Of 135,000 reads beside two runs that did nothing but replace what was read, 574 met that once and one met it twice;
+# Of 135,000 reads beside two runs that did nothing but write, 574 found the entry replaced once and one twice;
 # with three tries a sound entry would now and then have been called damaged.
 _TRIES = 10
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)

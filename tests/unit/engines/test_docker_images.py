@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -42,14 +42,46 @@ def test_any_other_refusal_is_trouble(fake: FakeDockerd, engine: DockerEngine) -
         engine.untag(NAME)
 
 
-def test_nameless_images_go_when_they_are_old_enough_and_in_nobodys_use(
-    fake: FakeDockerd, engine: DockerEngine
+NONE = {"RepoTags": ["<none>:<none>"], "RepoDigests": ["<none>@<none>"]}
+LONG_AGO, NEVER = "2020-02-02T02:02:02.123456789Z", "0001-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("listed", "made", "tagged"),
+    [
+        (NONE, LONG_AGO, NEVER),
+        ({"RepoTags": None, "RepoDigests": []}, LONG_AGO, LONG_AGO),
+        ({}, LONG_AGO, None),
+    ],
+)
+def test_a_nameless_image_of_long_ago_goes(
+    fake: FakeDockerd, engine: DockerEngine, listed: dict[str, list[str]], made: str, tagged: str | None
 ) -> None:
-    ages = {"old": 100.0, "used": 100.0, "young": 10.0}
-    fake.answers["GET /images/json"] = [{"Id": name, "Created": time.time() - age} for name, age in ages.items()]
-    fake.answers["DELETE /images/old"] = [{"Deleted": "old"}]
-    fake.answers["DELETE /images/used"] = Refusal(409, "a container uses it")
-    assert engine.remove_nameless("a.label", 50.0) == 1
+    fake.answers["GET /images/json"] = [{"Id": "sha256:1", **listed}]
+    fake.answers["GET /images/sha256:1/json"] = {"Created": made, "Metadata": tagged and {"LastTagTime": tagged}}
+    fake.answers["DELETE /images/sha256:1"] = [{"Deleted": "sha256:1"}]
+    assert engine.remove_nameless("a.label", 1e6) == 1
     (asked,) = fake.asked("GET /images/json")
     assert json.loads(query(asked)["filters"][0]) == {"dangling": ["true"], "label": ["a.label"]}
-    assert [call.what for call in fake.asked("DELETE .*")] == ["DELETE /images/old", "DELETE /images/used"]
+    fake.answers["DELETE /images/sha256:1"] = Refusal(409, "a container uses it")
+    assert engine.remove_nameless("a.label", 1e6) == 0
+
+
+@pytest.mark.parametrize(
+    ("listed", "told"),
+    [
+        ({"RepoTags": [], "RepoDigests": ["host/echo@sha256:9"]}, {"Created": LONG_AGO}),
+        ({"RepoTags": ["<none>:<none>"], "RepoDigests": ["host/echo@sha256:9"]}, {"Created": LONG_AGO}),
+        (NONE, {"Created": datetime.now(UTC).isoformat(), "Metadata": {"LastTagTime": NEVER}}),
+        # Made of sources of long ago, in the engine since just now.
+        (NONE, {"Created": LONG_AGO, "Metadata": {"LastTagTime": datetime.now(UTC).isoformat()}}),
+        (NONE, Refusal(404, "another has removed it")),
+    ],
+)
+def test_an_image_that_has_a_digest_for_a_name_or_was_wanted_lately_stays(
+    fake: FakeDockerd, engine: DockerEngine, listed: dict[str, list[str]], told: object
+) -> None:
+    fake.answers["GET /images/json"] = [{"Id": "sha256:1", **listed}]
+    fake.answers["GET /images/sha256:1/json"] = told
+    assert engine.remove_nameless("a.label", 1e6) == 0
+    assert not fake.asked("DELETE .*")

@@ -176,6 +176,15 @@ def test_a_detached_head_has_no_branch(repository: Path) -> None:
     assert (snapshot.branch, snapshot.dirty) == ("", False)
 
 
+@pytest.mark.parametrize("ref", ["refs/tags/HEAD", "refs/heads/HEAD"])
+def test_another_ref_that_is_called_head_does_not_hide_the_branch(repository: Path, ref: str) -> None:
+    before = _take(repository).branch
+    git(repository, "update-ref", ref, "HEAD")
+    assert _take(repository).branch == before != ""
+    git(repository, "checkout", "-q", "--detach")
+    assert _take(repository).branch == ""
+
+
 def test_a_folder_of_a_repository_can_be_the_root(repository: Path) -> None:
     (repository / "run").write_text("changed elsewhere\n", encoding="utf-8")
     snapshot = _take(repository / "service")

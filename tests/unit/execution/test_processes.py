@@ -80,7 +80,6 @@ def test_megabytes_on_both_streams_do_not_block(tmp_path: Path) -> None:
     assert (len(ended.stdout), len(ended.stderr)) == (4_000_000, 4_000_000)
 
 
-@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux tells of a process's end")
 def test_the_end_of_a_process_is_told_and_not_looked_for_now_and_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

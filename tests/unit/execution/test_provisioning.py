@@ -221,6 +221,16 @@ def test_another_engine_that_is_still_coming_up_is_waited_for(site: Site) -> Non
         EngineProcess(other).stop()
 
 
+def test_when_the_other_engine_ends_instead_ours_is_started(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = iter([4242, 4242])
+    monkeypatch.setattr(EngineProcess, "other", lambda _: next(seen, None))
+    provisioner = site.provisioner()
+    provisioner.start()
+    assert answers(site.place.socket)
+    assert next(seen, None) is None
+    assert "pid" in provisioner.stop()
+
+
 def test_a_folder_that_can_not_be_made_is_said(site: Site) -> None:
     (site.folder / "run").write_text("a file", encoding="utf-8")
     with pytest.raises(StorageTrouble):
