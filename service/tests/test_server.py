@@ -7,11 +7,9 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from service import drain, health, logs, settings
+from service import drain, logs, settings
 from service.log_writer import LogWriter
 from service.tests.server import ROOT, Server
 from service.tests.target import read
@@ -257,34 +255,6 @@ def test_the_configuration_does_not_load_without_settings(monkeypatch: pytest.Mo
         runpy.run_path(str(CONFIGURATION))
 
 
-def test_the_health_check_passes_while_the_service_lives(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
-    """The command that the image's HEALTHCHECK runs."""
-    monkeypatch.setenv("PORT", str(urlsplit(server.remote.base_url).port))
-    assert health.main() == 0
-    with pytest.raises(SystemExit) as stop:
-        runpy.run_path(health.__file__, run_name="__main__")
-    assert stop.value.code == 0
-
-
-def test_the_health_check_fails_where_nothing_or_something_else_answers(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """With the reason."""
-    with _something_else() as port:
-        monkeypatch.setenv("PORT", str(port))
-        assert health.main() == 1
-        assert "501" in capsys.readouterr().err
-    # Taken, so that nobody else can listen there.
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("PORT", str(taken.getsockname()[1]))
-        assert health.main() == 1
-        assert "refused" in capsys.readouterr().err
-    monkeypatch.setenv("PORT", "http")
-    assert health.main() == 1
-    assert "http" in capsys.readouterr().err
-
-
 def _configuration(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Read in this process, as gunicorn reads it."""
     for name, value in {"MODE_CONFIG": "Production", "KEY_PROD": secrets.token_urlsafe(24)}.items():
@@ -301,14 +271,3 @@ def _until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
-
-
-@contextmanager
-def _something_else() -> Iterator[int]:
-    """A server that knows no method, on a port of its own."""
-    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
-        thread = threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield other.server_port
-        other.shutdown()
-        thread.join()
